@@ -1,0 +1,66 @@
+import type { Clock } from '../model/clock.ts';
+import type { PrincipalCacheOptions } from './cache-options.ts';
+import { Circuit } from './circuit.ts';
+import { ChangeFollower } from './follower.ts';
+import { Lookups, type LookupsOptions } from './lookups.ts';
+import type {
+  CacheObserver,
+  ChangeFeed,
+  ChangeHints,
+  CredentialSource,
+  ReplicaRegistry,
+  Timers,
+} from './ports.ts';
+import { PrincipalCache } from './principal-cache.ts';
+
+/** A store that takes longer is treated as away; the callers' own deadlines are shorter as a rule. */
+export const LOAD_TIMEOUT_MS_DEFAULT = 1_000;
+
+export interface CacheParts {
+  readonly source: CredentialSource;
+  readonly feed: ChangeFeed;
+  readonly hints: ChangeHints;
+  readonly registry: ReplicaRegistry;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly observer: CacheObserver;
+}
+
+export interface CacheSettings
+  extends LookupsOptions,
+    Omit<PrincipalCacheOptions, 'random' | 'onRefreshDue'> {
+  readonly loadTimeoutMs?: number;
+}
+
+export interface ComposedCache {
+  readonly memory: PrincipalCache;
+  readonly lookups: Lookups;
+  readonly follower: ChangeFollower;
+}
+
+/** The cache with what fills it and what keeps it true. Nothing runs before `follower.start()`. */
+export function composeCache(parts: CacheParts, settings: CacheSettings = {}): ComposedCache {
+  const { clock, timers, random, observer } = parts;
+  const memory: PrincipalCache = new PrincipalCache({
+    ...settings,
+    random,
+    onRefreshDue: (kind, digest) => lookups.refresh(kind, digest),
+  });
+  const follower = new ChangeFollower({ ...parts, sink: memory });
+  const lookups: Lookups = new Lookups(
+    {
+      source: parts.source,
+      cache: memory,
+      circuit: new Circuit(),
+      clock,
+      timers,
+      observer,
+      loadTimeoutMs: settings.loadTimeoutMs ?? LOAD_TIMEOUT_MS_DEFAULT,
+      onForeignHistory: () => follower.hint(),
+    },
+    settings,
+  );
+  return { memory, lookups, follower };
+}

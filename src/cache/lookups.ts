@@ -1,0 +1,215 @@
+import type { Digest } from '../model/ids.ts';
+import type { CredentialKind, Fact, Need, UnavailableCause } from '../model/memory.ts';
+import { ClientBudget, MISSES_PER_CLIENT_DEFAULT } from './client-budget.ts';
+import { Flight, FlightQueue } from './flight.ts';
+import { type LoaderParts, type Loading, loadInto } from './loader.ts';
+import { fullBucket, type TokenRate, takeToken } from './token-bucket.ts';
+
+/** A sidecar's pool has two connections: more loads at once would only wait there, unseen by the queue's bound. */
+export const LOADS_MAX_DEFAULT = 2;
+
+/** At a millisecond or so per load this is an eighth of a second; who comes later is told so at once. */
+export const QUEUE_MAX_DEFAULT = 256;
+
+/** No client address takes more of the queue than this. */
+const QUEUE_SHARE_OF_CLIENT = 1 / 4;
+
+/** Whoever queued a load that has not begun by now has stopped waiting. */
+const QUEUED_MS_MAX = 1_000;
+
+/** An answer at the very deadline comes too late: it has to reach the caller, past a pause of the garbage collector. */
+const ANSWER_MARGIN_MS = 20;
+
+/** Less than this without an answer is no sign that the store is away. */
+const SILENCE_MS_MIN = 50;
+
+/** Refreshes that wait their turn. What finds no place asks again on a later hit. */
+const REFRESHES_MAX = 256;
+
+/** The follower keeps entries fresh, the TTL only backs it up: a hundred replicas then add 5,000 lookups a second at most. */
+const REFRESH_RATE: TokenRate = { perSecond: 50, burst: 50 };
+
+const RETRY_AFTER_MS_MIN = 1_000;
+
+export interface LookupsOptions {
+  /** Loads that run at once; one of them is kept free of refreshes where there are two or more. */
+  readonly loadsMax?: number;
+  readonly queueMax?: number;
+  readonly missesPerClient?: TokenRate;
+}
+
+export interface LookupsStats {
+  readonly running: number;
+  readonly queued: number;
+  readonly queuedRefreshes: number;
+  readonly isCircuitOpen: boolean;
+}
+
+type Unavailable = Extract<Fact, { kind: 'unavailable' }>;
+
+/**
+ * Fetches the facts that memory lacks: one load per credential however many ask, a bound on loads at once and on those that
+ * wait, and before the queue a budget per client address. Hits never come here.
+ */
+export class Lookups {
+  readonly #parts: LoaderParts;
+  readonly #loadsMax: number;
+  readonly #queueMax: number;
+  readonly #budget: ClientBudget;
+  readonly #refreshBudget;
+  readonly #flights: Record<CredentialKind, Map<Digest, Flight>> = { api_key: new Map() };
+  readonly #queue = new FlightQueue();
+  readonly #refreshes = new FlightQueue();
+  #running = 0;
+  #isPumpDue = false;
+  #lastAnswerMonoMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: LoaderParts, options: LookupsOptions = {}) {
+    this.#parts = parts;
+    this.#loadsMax = options.loadsMax ?? LOADS_MAX_DEFAULT;
+    this.#queueMax = options.queueMax ?? QUEUE_MAX_DEFAULT;
+    this.#budget = new ClientBudget(options.missesPerClient ?? MISSES_PER_CLIENT_DEFAULT);
+    this.#refreshBudget = fullBucket(REFRESH_RATE, parts.clock().monoMs);
+  }
+
+  /** Settles by the caller's deadline; the load runs on and fills the cache. Never rejects. */
+  resolve(need: Need, deadlineMonoMs: number): Promise<Fact> {
+    const { credentialKind: kind, digest } = need;
+    const flight = this.#flights[kind].get(digest) ?? this.#admit(need);
+    if (!(flight instanceof Flight)) return Promise.resolve(flight);
+    if (this.#queue.size < this.#queueMax && this.#refreshes.delete(flight)) {
+      this.#queue.push(flight);
+    }
+    this.#pump();
+    return this.#wait(flight, deadlineMonoMs);
+  }
+
+  /** Has the credential read again some time soon. Returns at once; gives way to whoever waits. */
+  refresh(kind: CredentialKind, digest: Digest): void {
+    const { monoMs } = this.#parts.clock();
+    if (this.#flights[kind].has(digest) || !this.#parts.circuit.admits(monoMs)) return;
+    if (this.#refreshes.size >= REFRESHES_MAX) return;
+    if (takeToken(this.#refreshBudget, REFRESH_RATE, monoMs) > 0) return;
+    this.#refreshes.push(this.#newFlight(kind, digest, monoMs));
+    // Not now: this is called in the middle of a hit.
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    this.#parts.timers.start(0, () => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  stats(): LookupsStats {
+    return {
+      running: this.#running,
+      queued: this.#queue.size,
+      queuedRefreshes: this.#refreshes.size,
+      isCircuitOpen: this.#parts.circuit.isOpen,
+    };
+  }
+
+  /** A new flight in the queue, or why there is none. What memory knew before is no guess and costs no budget. */
+  #admit({ credentialKind: kind, digest, clientBucket }: Need): Flight | Fact {
+    const { cache, circuit, clock } = this.#parts;
+    const { monoMs } = clock();
+    if (!circuit.admits(monoMs)) return this.#unanswered(kind, digest);
+    if (this.#queue.size >= this.#queueMax) return unavailable('overload', RETRY_AFTER_MS_MIN);
+    const isGuess = !cache.has(kind, digest);
+    if (isGuess) {
+      const share = Math.max(1, this.#queueMax * QUEUE_SHARE_OF_CLIENT);
+      if (this.#queue.countOf(clientBucket) >= share) {
+        return unavailable('client_budget', RETRY_AFTER_MS_MIN);
+      }
+      const waitMs = this.#budget.take(clientBucket, monoMs);
+      if (waitMs > 0) return unavailable('client_budget', waitMs);
+    }
+    const flight = this.#newFlight(kind, digest, monoMs);
+    if (isGuess) flight.client = clientBucket;
+    this.#queue.push(flight);
+    return flight;
+  }
+
+  #newFlight(kind: CredentialKind, digest: Digest, monoMs: number): Flight {
+    const flight = new Flight(kind, digest, monoMs);
+    this.#flights[kind].set(digest, flight);
+    return flight;
+  }
+
+  #wait(flight: Flight, deadlineMonoMs: number): Promise<Fact> {
+    const patienceMs = deadlineMonoMs - ANSWER_MARGIN_MS - this.#parts.clock().monoMs;
+    if (patienceMs === Number.POSITIVE_INFINITY) return flight.done;
+    if (patienceMs <= 0) return Promise.resolve(this.#tooLate(flight));
+    return new Promise((resolve) => {
+      const timer = this.#parts.timers.start(patienceMs, () => resolve(this.#tooLate(flight)));
+      void flight.done.then((fact) => {
+        timer.cancel();
+        resolve(fact);
+      });
+    });
+  }
+
+  /** Starts what may start: waiting requests first, refreshes in what they leave. */
+  #pump(): void {
+    const refreshesAtOnce = Math.max(1, this.#loadsMax - 1);
+    while (this.#running < this.#loadsMax) {
+      const isRefreshDue = this.#running < refreshesAtOnce;
+      const flight = this.#queue.shift() ?? (isRefreshDue ? this.#refreshes.shift() : undefined);
+      if (flight === undefined) return;
+      const { monoMs } = this.#parts.clock();
+      if (!this.#parts.circuit.admits(monoMs)) {
+        this.#land(flight, this.#unanswered(flight.kind, flight.digest));
+      } else if (monoMs - flight.queuedAtMs > QUEUED_MS_MAX) {
+        this.#land(flight, this.#tooLate(flight));
+      } else {
+        void this.#run(flight);
+      }
+    }
+  }
+
+  async #run(flight: Flight): Promise<void> {
+    this.#running += 1;
+    flight.state = 'running';
+    const loading = await loadInto(this.#parts, flight.kind, flight.digest);
+    this.#running -= 1;
+    this.#land(flight, this.#factOf(loading, flight));
+    this.#pump();
+  }
+
+  #land(flight: Flight, fact: Fact): void {
+    this.#flights[flight.kind].delete(flight.digest);
+    flight.settle(fact);
+  }
+
+  #factOf(loading: Loading, { kind, digest }: Flight): Fact {
+    if (loading.kind === 'failed') return this.#unanswered(kind, digest);
+    this.#lastAnswerMonoMs = this.#parts.clock().monoMs;
+    if (loading.kind === 'unsettled') return unavailable('store', RETRY_AFTER_MS_MIN);
+    return loading;
+  }
+
+  /** The store did not answer: what is only suspect may serve. */
+  #unanswered(kind: CredentialKind, digest: Digest): Fact {
+    const { cache, circuit, clock } = this.#parts;
+    const now = clock();
+    const credential = cache.lastResort(kind, digest, now);
+    if (credential !== undefined) return { kind: 'found', credential };
+    return unavailable('store', Math.max(RETRY_AFTER_MS_MIN, circuit.pauseMs(now.monoMs)));
+  }
+
+  /**
+   * The caller's time is up. Only where the store has answered nobody meanwhile may a suspect credential serve: a crowd of
+   * guesses must not keep one from being checked.
+   */
+  #tooLate({ kind, digest, queuedAtMs, state }: Flight): Fact {
+    const silentMs = this.#parts.clock().monoMs - queuedAtMs;
+    if (this.#lastAnswerMonoMs < queuedAtMs && silentMs >= SILENCE_MS_MIN) {
+      return this.#unanswered(kind, digest);
+    }
+    return unavailable(state === 'running' ? 'store' : 'overload', RETRY_AFTER_MS_MIN);
+  }
+}
+
+function unavailable(cause: UnavailableCause, retryAfterMs: number): Unavailable {
+  return { kind: 'unavailable', cause, retryAfterMs };
+}

@@ -1,0 +1,46 @@
+import { Command, CommanderError } from 'commander';
+import { addConfigCommand } from './config-command.ts';
+import { addKeysCommand } from './keys-command.ts';
+import { addOrgsCommand } from './orgs-command.ts';
+import { addPolicyCommand } from './policy-command.ts';
+import { EXIT, type Finish, type Runtime } from './ports.ts';
+import { addServerCommands } from './server-commands.ts';
+import { addUsersCommand } from './users-command.ts';
+
+/** Runs one command line (without the program's own name) and gives its exit code. */
+export async function runCommandLine(argv: readonly string[], runtime: Runtime): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const finish: Finish = (code) => {
+    exitCode = code;
+  };
+  const program = buildProgram(runtime, finish);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version end here as well, with 0; whatever else commander refuses is a matter of usage.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return exitCode;
+}
+
+function buildProgram(runtime: Runtime, finish: Finish): Command {
+  const { terminal } = runtime;
+  const program = new Command('latchkey')
+    .description('API keys, scopes and rate limits for any service behind Envoy.')
+    .version(runtime.version)
+    .showHelpAfterError('(add --help for the options)')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text.replace(/\n$/, '')),
+      writeErr: (text) => terminal.err(text.replace(/\n$/, '')),
+    });
+  addServerCommands(program, runtime, finish);
+  addConfigCommand(program, runtime, finish);
+  addPolicyCommand(program, runtime, finish);
+  addOrgsCommand(program, runtime, finish);
+  addUsersCommand(program, runtime, finish);
+  addKeysCommand(program, runtime, finish);
+  return program;
+}

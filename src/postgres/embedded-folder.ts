@@ -1,0 +1,176 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { identityOptions, type ServerBinaries } from './embedded-binaries.ts';
+import { EmbeddedPostgresError } from './embedded-error.ts';
+import type { ServerIdentity } from './embedded-identity.ts';
+
+const run = promisify(execFile);
+
+/** What the folder of an embedded server holds. */
+export interface ServerFolder {
+  readonly root: string;
+  /** Postgres' own data directory. */
+  readonly cluster: string;
+  /** The superuser's password, mode 0600. */
+  readonly passwordFile: string;
+  /** The process id of the latchkey that started the server. */
+  readonly ownerFile: string;
+}
+
+export function serverFolder(dataDir: string): ServerFolder {
+  const root = resolve(dataDir);
+  return {
+    root,
+    cluster: join(root, 'cluster'),
+    passwordFile: join(root, 'password'),
+    ownerFile: join(root, 'owner'),
+  };
+}
+
+/** Makes the folder and the database cluster in it, unless they exist. Safe when two processes do it at once. */
+export async function prepareFolder(
+  folder: ServerFolder,
+  binaries: ServerBinaries,
+  identity: ServerIdentity,
+): Promise<void> {
+  if (await exists(join(folder.cluster, 'PG_VERSION'))) return;
+  await mkdir(folder.root, { recursive: true, mode: 0o700 });
+  const strangers = (await readdir(folder.root)).filter((name) => !isOurs(name));
+  if (strangers.length > 0) {
+    throw new EmbeddedPostgresError(
+      `${folder.root} holds other files (${strangers.slice(0, 3).join(', ')}) and no database. ` +
+        'Name an empty or a new folder.',
+    );
+  }
+  if (identity.uid !== undefined && identity.gid !== undefined) {
+    await chown(folder.root, identity.uid, identity.gid);
+    await requireReachable(folder.root, identity);
+  }
+  await initialise(folder, binaries, identity);
+}
+
+const isOurs = (name: string): boolean =>
+  ['cluster', 'password', 'owner'].includes(name) || name.startsWith('init-');
+
+/**
+ * In a folder of its own that is renamed when it is whole: an interrupted initdb is never taken for a database, and of
+ * two at once one wins.
+ */
+async function initialise(
+  folder: ServerFolder,
+  binaries: ServerBinaries,
+  identity: ServerIdentity,
+): Promise<void> {
+  const staging = await mkdtemp(join(folder.root, 'init-'));
+  const ownership = identityOptions(identity);
+  try {
+    const passwordFile = join(staging, 'password');
+    const cluster = join(staging, 'cluster');
+    await writeFile(passwordFile, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+    if (ownership.uid !== undefined && ownership.gid !== undefined) {
+      await chown(staging, ownership.uid, ownership.gid);
+      await chown(passwordFile, ownership.uid, ownership.gid);
+    }
+    await run(binaries.initdb, initdbArguments(cluster, passwordFile), {
+      ...ownership,
+      cwd: '/',
+      env: { LC_ALL: 'C' },
+    });
+    await rename(cluster, folder.cluster);
+    // Only the winner gets here, so the password is that of the cluster.
+    await rename(passwordFile, folder.passwordFile);
+  } catch (cause) {
+    if (await exists(folder.passwordFile)) return;
+    throw new EmbeddedPostgresError(
+      `Could not make a database in ${folder.root}: ${textOf(cause)}`,
+      {
+        cause,
+      },
+    );
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+function initdbArguments(cluster: string, passwordFile: string): string[] {
+  return [
+    `--pgdata=${cluster}`,
+    '--username=postgres',
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale-provider=builtin',
+    '--locale=C.UTF-8',
+    '--no-instructions',
+  ];
+}
+
+/** Says which folder is in the way; initdb would only say "permission denied". */
+async function requireReachable(path: string, identity: ServerIdentity): Promise<void> {
+  for (let parent = dirname(path); ; parent = dirname(parent)) {
+    const { mode, uid, gid } = await stat(parent);
+    const bit = uid === identity.uid ? 0o100 : gid === identity.gid ? 0o010 : 0o001;
+    if ((mode & bit) === 0) {
+      throw new EmbeddedPostgresError(
+        `Postgres runs as the user "postgres", who may not enter ${parent} and so cannot reach ${path}. ` +
+          'Name a folder elsewhere (below /var/lib, for example), or start latchkey as another user.',
+      );
+    }
+    if (parent === dirname(parent)) return;
+  }
+}
+
+/** The server's process when one runs on this folder; a stale note of one, even with its number reused, is removed. */
+export async function runningServerPid(folder: ServerFolder): Promise<number | undefined> {
+  const pidFile = join(folder.cluster, 'postmaster.pid');
+  const pid = await readPid(pidFile);
+  if (pid === undefined || !isAlive(pid)) return undefined;
+  // Postgres works in its data directory; a process that works elsewhere merely got the same number.
+  const workingDir = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
+  if (workingDir === undefined || workingDir === folder.cluster) return pid;
+  await rm(pidFile, { force: true });
+  return undefined;
+}
+
+export async function readPid(file: string): Promise<number | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const pid = Number(text.split('\n', 1)[0]);
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof Error && 'stderr' in error && typeof error.stderr === 'string') {
+    return error.stderr.trim().split('\n').slice(-3).join(' ');
+  }
+  return error instanceof Error ? error.message : String(error);
+}

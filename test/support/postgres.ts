@@ -1,0 +1,258 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { serverIdentity } from '../../src/postgres/embedded-identity.ts';
+import { MIGRATIONS_DIR, migrate } from '../../src/postgres/migrate.ts';
+import { createDatabase, type Database, type DatabaseOptions } from '../../src/postgres/pool.ts';
+import { createTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+
+const run = promisify(execFile);
+
+/** Durability is nothing to a test, and several servers share the machine. */
+const TEST_SETTINGS = [
+  'fsync=off',
+  'synchronous_commit=off',
+  'full_page_writes=off',
+  'autovacuum=off',
+  'shared_buffers=16MB',
+  'max_connections=60',
+  'log_checkpoints=off',
+];
+
+const silent = () => {};
+
+/** A real server of its own for one test file, with a migrated database. */
+export interface TestPostgres {
+  /** Superuser, database `latchkey`, migrated. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** A further migrated database on the same server. */
+  createDatabase(name: string): Promise<string>;
+  /** Runs SQL as the superuser on `latchkey` (or on another URL) and gives the rows. */
+  sql<Row extends object>(text: string, values?: readonly unknown[], url?: string): Promise<Row[]>;
+  /** The program's own access, closed with the server. */
+  database(options?: Partial<DatabaseOptions>): Database;
+  /** A login user that is a member of `role`, and its URL. */
+  createLogin(name: string, role?: string): Promise<string>;
+  /** A proxy in front of the server, and the URL through it; closed with the server. */
+  proxy(): Promise<{ readonly proxy: TcpProxy; readonly url: string }>;
+  /** A clean stop; `start` brings it back on the same port, with the same data. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  restart(): Promise<void>;
+  /** SIGKILL to the server: its clients see their connections break. */
+  kill(): Promise<void>;
+  /** SIGSTOP to every process of the server: connections stay open and nothing answers. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Connections to `latchkey` by application name. */
+  connections(applicationName: string): Promise<number>;
+  /** Ends everything and removes the data. */
+  close(): Promise<void>;
+}
+
+/** The URL with another host, port, user, password, database or parameter. */
+export function changeUrl(
+  url: string,
+  change: {
+    readonly port?: number;
+    readonly host?: string;
+    readonly user?: string;
+    readonly password?: string;
+    readonly database?: string;
+    readonly parameters?: Readonly<Record<string, string>>;
+  },
+): string {
+  const changed = new URL(url);
+  if (change.port !== undefined) changed.port = String(change.port);
+  if (change.host !== undefined) changed.hostname = change.host;
+  if (change.user !== undefined) changed.username = change.user;
+  if (change.password !== undefined) changed.password = change.password;
+  if (change.database !== undefined) changed.pathname = `/${change.database}`;
+  for (const [name, value] of Object.entries(change.parameters ?? {})) {
+    changed.searchParams.set(name, value);
+  }
+  return changed.toString();
+}
+
+/**
+ * Starts a server on a copy of a template that is made once per state of the migrations (initdb, start, migrate, stop)
+ * and kept in the system's temporary folder. A copy and a start take a fraction of a second.
+ */
+export async function startTestPostgres(
+  options: { readonly settings?: readonly string[] } = {},
+): Promise<TestPostgres> {
+  const template = await templateDir();
+  const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-test-postgres-'));
+  await run('cp', ['-a', `${template}/.`, dataDir]);
+  const settings = [...TEST_SETTINGS, ...(options.settings ?? [])];
+  const launch = (port?: number) => startEmbeddedPostgres({ dataDir, port, settings, log: silent });
+  const server = await launch().catch(async (error: unknown) => {
+    await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  });
+  return controls(server, { dataDir, launch });
+}
+
+function controls(
+  first: EmbeddedPostgres,
+  { dataDir, launch }: { dataDir: string; launch: (port?: number) => Promise<EmbeddedPostgres> },
+): TestPostgres {
+  let server = first;
+  let paused: readonly number[] = [];
+  const closers: (() => Promise<void>)[] = [];
+
+  const self: TestPostgres = {
+    url: first.url,
+    host: '127.0.0.1',
+    port: first.port,
+    async createDatabase(name) {
+      const maintenance = changeUrl(first.url, { database: 'postgres' });
+      await self.sql(`CREATE DATABASE ${name} TEMPLATE latchkey_template`, [], maintenance);
+      return changeUrl(first.url, { database: name });
+    },
+    sql: (text, values = [], url = first.url) => runSql(url, text, values),
+    database(overrides = {}) {
+      const database = createDatabase({
+        url: first.url,
+        applicationName: 'latchkey-test',
+        log: silent,
+        ...overrides,
+      });
+      closers.push(() => database.close());
+      return database;
+    },
+    async createLogin(name, role) {
+      await self.sql(`CREATE ROLE ${name} LOGIN PASSWORD '${name}-password'`);
+      if (role !== undefined) await self.sql(`GRANT ${role} TO ${name}`);
+      return changeUrl(first.url, { user: name, password: `${name}-password` });
+    },
+    async proxy() {
+      const proxy = await createTcpProxy({ host: '127.0.0.1', port: first.port });
+      closers.push(() => proxy.close());
+      return { proxy, url: changeUrl(first.url, { port: proxy.port }) };
+    },
+    stop: () => server.stop(),
+    async start() {
+      server = await launch(first.port);
+    },
+    async restart() {
+      await server.stop();
+      server = await launch(first.port);
+    },
+    async kill() {
+      process.kill(server.pid, 'SIGKILL');
+      await server.exited;
+    },
+    async pause() {
+      // The parent first, so that it starts no further process in between.
+      process.kill(server.pid, 'SIGSTOP');
+      paused = [server.pid, ...(await childrenOf(server.pid))];
+      for (const pid of paused.slice(1)) process.kill(pid, 'SIGSTOP');
+    },
+    async resume() {
+      for (const pid of [...paused].reverse()) process.kill(pid, 'SIGCONT');
+      paused = [];
+    },
+    async connections(applicationName) {
+      const rows = await self.sql<{ count: number }>(
+        'SELECT count(*)::int FROM pg_stat_activity WHERE application_name = $1',
+        [applicationName],
+      );
+      return rows[0]?.count ?? 0;
+    },
+    async close() {
+      await self.resume();
+      await Promise.all(closers.map((close) => close()));
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+  return self;
+}
+
+async function runSql<Row extends object>(
+  url: string,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const client = new Client({ connectionString: url, application_name: 'latchkey-test-sql' });
+  await client.connect();
+  try {
+    const result = await client.query<Row>(text, [...values]);
+    return result.rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const { stdout } = await run('ps', ['-e', '-o', 'pid=,ppid=']);
+  return stdout
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .filter(([, parent]) => parent === pid)
+    .map(([child]) => child ?? 0);
+}
+
+/** Built beside its place and renamed: test files that start at the same time each build one, and the first stays. */
+async function templateDir(): Promise<string> {
+  const identity = await serverIdentity();
+  const place = join(
+    tmpdir(),
+    `latchkey-test-template-${process.getuid?.() ?? 0}`,
+    await templateHash(),
+  );
+  if (await isDirectory(place)) return place;
+  await mkdir(join(place, '..'), { recursive: true, mode: 0o755 });
+  await chmod(join(place, '..'), 0o755);
+  const staging = await mkdtemp(`${place}.`);
+  if (identity.uid !== undefined && identity.gid !== undefined) {
+    await chown(staging, identity.uid, identity.gid);
+  }
+  const server = await startEmbeddedPostgres({
+    dataDir: staging,
+    settings: TEST_SETTINGS,
+    log: silent,
+  });
+  await migrate(server.url, { log: silent });
+  const maintenance = changeUrl(server.url, { database: 'postgres' });
+  await runSql(maintenance, 'CREATE DATABASE latchkey_template TEMPLATE latchkey', []);
+  await server.stop();
+  await rename(staging, place).catch(() => rm(staging, { recursive: true, force: true }));
+  return place;
+}
+
+async function templateHash(): Promise<string> {
+  const hash = createHash('sha256');
+  const files = (await readdir(MIGRATIONS_DIR)).sort();
+  for (const file of files) hash.update(file).update(await readFile(join(MIGRATIONS_DIR, file)));
+  // What makes the cluster, and what runs the migrations.
+  for (const file of ['embedded-folder.ts', 'migrate.ts', 'embedded-binaries.ts']) {
+    hash.update(await readFile(new URL(`../../src/postgres/${file}`, import.meta.url)));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
