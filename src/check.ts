@@ -17,6 +17,7 @@ import type { CompiledPolicy } from './model/policy.ts';
 import type { Principal } from './model/principal.ts';
 import type { CheckInput } from './model/request.ts';
 import type { RouteRule } from './model/route-rule.ts';
+import type { Subject } from './model/subject.ts';
 
 /** Everything a decision may look at. One run sees one policy. */
 export interface World {
@@ -113,7 +114,7 @@ function decide(request: RequestView, question: Question, world: World): Decisio
       });
     case 'invalid':
       if (isOptional && credential.place === 'cookie') return charge(story, ANONYMOUS);
-      return failed(story, authentication.reason);
+      return failed(story, authentication);
     case 'forbidden':
       return refuse(story, authentication.reason, { principal: authentication.principal });
     case 'principal': {
@@ -182,19 +183,25 @@ function allow({ rule }: Story, who: Who, reports: Decision['reports']): Decisio
 function refuse(
   { rule }: Story,
   reason: DenialReason,
-  details: { principal?: Principal; retryAfterMs?: number } = {},
+  details: { principal?: Principal; subject?: Subject | undefined; retryAfterMs?: number } = {},
 ): Decision {
   return deny(reason, { rule, hidden: rule.hide, ...details });
 }
 
 /** A guess is counted by client address; an address that has guessed too often learns nothing more for a while. */
-function failed(story: Story, reason: DenialReason): Decision {
+function failed(
+  story: Story,
+  { reason, subject }: Extract<Authentication, { kind: 'invalid' }>,
+): Decision {
   const { question, world } = story;
   const failure = failureOf(story);
-  if (failure === undefined) return refuse(story, reason);
+  if (failure === undefined) return refuse(story, reason, { subject });
   const spent = world.limits.spend([failure], 1, question.now, story.request.input.requestKey);
-  if (spent.allowed) return refuse(story, reason);
-  return refuse(story, 'too_many_failures', { retryAfterMs: spent.violated.retryAfterMs });
+  if (spent.allowed) return refuse(story, reason, { subject });
+  return refuse(story, 'too_many_failures', {
+    subject,
+    retryAfterMs: spent.violated.retryAfterMs,
+  });
 }
 
 /** An address without failures left does not get to ask the store either. */

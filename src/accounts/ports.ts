@@ -1,5 +1,6 @@
 import type { StorePosition } from '../model/change.ts';
 import type { KeyId, OrganizationId, UserId } from '../model/ids.ts';
+import type { StoredDigest } from '../model/stored-digest.ts';
 import type { Role } from '../model/subject.ts';
 
 /**
@@ -160,8 +161,7 @@ export interface KeyRecord {
 }
 
 export interface NewSecret {
-  /** As it is stored: plain SHA-256 for pepper version 0, else HMAC-SHA-256(pepper, SHA-256). 32 bytes. */
-  readonly digest: { readonly pepperVersion: number; readonly bytes: Uint8Array };
+  readonly digest: StoredDigest;
   /** How the text begins, for lists: prefix, environment and id, never a character of the secret. */
   readonly start: string;
 }

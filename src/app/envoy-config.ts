@@ -63,10 +63,14 @@ function setHostPort(document: Document, owner: Path, { address, port }: HostPor
 }
 
 function setCheckEndpoints(document: Document, check: readonly CheckEndpoint[]): void {
-  document.setIn(
-    endpoints(document, 'latchkey'),
-    document.createNode(check.map((endpoint) => ({ endpoint: { address: addressOf(endpoint) } }))),
-  );
+  const list = endpoints(document, 'latchkey');
+  for (const [index, endpoint] of check.entries()) {
+    const address = addressOf(endpoint);
+    // The first one stands in the file, with a comment that is to stay.
+    if (index === 0) {
+      document.setIn([...list, 0, 'endpoint', 'address'], document.createNode(address));
+    } else document.addIn(list, document.createNode({ endpoint: { address } }));
+  }
 }
 
 function addressOf(endpoint: CheckEndpoint): unknown {

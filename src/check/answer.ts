@@ -142,7 +142,7 @@ function denied(denial: Denial, asked: Asked, policy: CompiledPolicy): Answer {
     headers,
     body: body.text,
     metadata: metadata(denial, denial.reason, asked),
-    asError: denial.reason === 'store_unavailable' && policy.outage === 'error_response',
+    asError: shown.reason === 'store_unavailable' && policy.outage === 'error_response',
   };
 }
 
@@ -178,13 +178,13 @@ function metadata(decision: Decision, reason: string, asked: Asked): MetadataFie
   ];
   if (decision.rule !== undefined) fields.push(['rule', decision.rule.name]);
   const { principal } = decision;
-  if (principal === undefined) return fields;
-  const { subject } = principal;
+  const subject = decision.kind === 'deny' ? decision.subject : principal?.subject;
+  if (subject === undefined) return fields;
   fields.push(
     ['principal', subject.ownerId ?? subject.keyId],
     ['credential', subject.keyId],
     ['organization', subject.organizationId],
-    ['plan', principal.plan.name],
   );
+  if (principal !== undefined) fields.push(['plan', principal.plan.name]);
   return fields;
 }

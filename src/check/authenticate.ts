@@ -9,7 +9,7 @@ import type { CompiledPolicy } from '../model/policy.ts';
 import { type Principal, principalOf } from '../model/principal.ts';
 import type { CheckInput } from '../model/request.ts';
 import type { RouteRule } from '../model/route-rule.ts';
-import type { KnownCredential } from '../model/subject.ts';
+import type { KnownCredential, Subject } from '../model/subject.ts';
 
 export type Authentication =
   | { readonly kind: 'principal'; readonly principal: Principal }
@@ -21,7 +21,12 @@ export type Authentication =
       readonly retryAfterMs: number;
     }
   /** Not a credential of anybody: counts as a failed authentication. */
-  | { readonly kind: 'invalid'; readonly reason: DenialReason }
+  | {
+      readonly kind: 'invalid';
+      readonly reason: DenialReason;
+      /** Whose it was: known where it has ended. */
+      readonly subject: Subject | undefined;
+    }
   /** Somebody's credential, but not for use here. */
   | { readonly kind: 'forbidden'; readonly reason: DenialReason; readonly principal: Principal };
 
@@ -43,17 +48,21 @@ interface Known {
 /** Credential → principal, valid at `now`. From memory and the fact at hand only. */
 export function authenticate(presented: Presented, known: Known): Authentication {
   const reading = known.policy.readKey(presented.text);
-  if (reading.kind === 'refused') return { kind: 'invalid', reason: reading.reason };
+  if (reading.kind === 'refused') return invalid(reading.reason);
   const found = recall(presented.credential, reading.digest, known);
   if (found === undefined) return { kind: 'unknown', digest: reading.digest };
-  if (found === 'absent') return { kind: 'invalid', reason: 'key_unknown' };
+  if (found === 'absent') return invalid('key_unknown');
   if ('cause' in found) return found;
   const ended = endedReason(found, known.now.wallMs);
-  if (ended !== undefined) return { kind: 'invalid', reason: ended };
+  if (ended !== undefined) return invalid(ended, found.subject);
   const principal = principalOf(found.subject, known.policy);
   const reason = outOfPlace(presented, found, known.policy);
   if (reason !== undefined) return { kind: 'forbidden', reason, principal };
   return { kind: 'principal', principal };
+}
+
+function invalid(reason: DenialReason, subject?: Subject): Authentication {
+  return { kind: 'invalid', reason, subject };
 }
 
 /** The fetched fact goes before memory, which may have evicted it meanwhile. */

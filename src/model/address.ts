@@ -75,6 +75,8 @@ function v4Text(words: readonly number[]): string {
 }
 
 function cidrContains(cidr: Cidr, address: IpAddress): boolean {
+  // `::/0` means every IPv6 address: that IPv4 is written as a corner of IPv6 here must not widen anybody's list.
+  if (address.isV4 && cidr.prefixBits < V4_PREFIX_BITS) return false;
   for (let index = 0; index < WORDS; index += 1) {
     const difference = (cidr.words[index] ?? 0) ^ (address.words[index] ?? 0);
     if ((difference & maskOf(cidr.prefixBits, index)) !== 0) return false;

@@ -4,6 +4,7 @@ import type { LimitReport } from './limit-memory.ts';
 import type { Principal } from './principal.ts';
 import type { MalformedCause } from './request.ts';
 import type { RouteRule } from './route-rule.ts';
+import type { Subject } from './subject.ts';
 
 /** The outcome of a request. An allow is built in one place only; everything else is a denial. */
 export type Decision = Allow | Denial;
@@ -22,6 +23,8 @@ export interface Denial {
   readonly reason: DenialReason;
   readonly rule: RouteRule | undefined;
   readonly principal: Principal | undefined;
+  /** Whose credential it was, even where it no longer counts: for log and metadata, never for the client. */
+  readonly subject: Subject | undefined;
   /** Told to the client only where the principal was authorized. */
   readonly reports: readonly LimitReport[];
   /** For 429 and 503. */
@@ -42,6 +45,7 @@ export function deny(reason: DenialReason, details: DenialDetails = {}): Denial 
     reason,
     rule: details.rule,
     principal: details.principal,
+    subject: details.subject ?? details.principal?.subject,
     reports: details.reports ?? [],
     retryAfterMs: details.retryAfterMs,
     allow: details.allow,

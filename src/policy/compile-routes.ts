@@ -207,13 +207,18 @@ function checkAuth(entry: RouteEntry, path: PolicyPath, { findings }: RouteConte
   }
 }
 
+/** A message is one line. */
+const LIMITS_TOLD_MAX = 5;
+
 /** A request that costs more than can ever be available at once would be refused for ever, with a Retry-After that lies. */
 function checkCost(entry: RouteEntry, path: PolicyPath, { plans, findings }: RouteContext): void {
-  for (const plan of plans.values()) {
-    for (const limit of plan.limits) {
-      if (entry.cost <= limit.burst) continue;
-      const message = `costs ${entry.cost}, but limit "${limit.name}" of plan "${plan.name}" never has more than ${limit.burst} at once; raise its quota or burst, or lower the cost.`;
-      findings.error([...path, 'cost'], message);
-    }
-  }
+  const tooSmall = [...plans.values()].flatMap((plan) =>
+    plan.limits.filter(({ burst }) => entry.cost > burst),
+  );
+  const [first, ...others] = tooSmall.toSorted((a, b) => a.burst - b.burst);
+  if (first === undefined) return;
+  const ids = others.slice(0, LIMITS_TOLD_MAX).map(({ id }) => id);
+  const also = ids.length === 0 ? '' : ` (also too small: ${ids.join(', ')})`;
+  const message = `costs ${entry.cost}, but the limit ${first.id} never has more than ${first.burst} at once${also}; raise quota or burst, or lower the cost.`;
+  findings.error([...path, 'cost'], message);
 }

@@ -1,12 +1,31 @@
 import type { Role } from '../model/subject.ts';
+import type { Findings } from './findings.ts';
 import type { PolicyFile } from './schema.ts';
 
 type ImpliedScopes = ReadonlyMap<string, readonly string[]>;
 
+/** Scopes in a long chain imply each other's successors: what is kept grows with the square of its length. */
+const IMPLIED_SCOPES_MAX = 100_000;
+
 /** Each declared scope with everything that it implies, itself first. Scopes may imply one another in a circle. */
-export function compileImpliedScopes(scopes: PolicyFile['scopes']): ImpliedScopes {
+export function compileImpliedScopes(
+  scopes: PolicyFile['scopes'],
+  findings: Findings,
+): ImpliedScopes {
   const direct = new Map(Object.entries(scopes).map(([name, { implies }]) => [name, implies]));
-  return new Map([...direct.keys()].map((name) => [name, [...reachable([name], direct)]]));
+  const implied = new Map<string, readonly string[]>();
+  let total = 0;
+  for (const name of direct.keys()) {
+    const all = [...reachable([name], direct)];
+    total += all.length;
+    if (total > IMPLIED_SCOPES_MAX) {
+      const message = `the scopes imply each other more than ${IMPLIED_SCOPES_MAX} times in all; declare fewer.`;
+      findings.error(['scopes'], message);
+      break;
+    }
+    implied.set(name, all);
+  }
+  return implied;
 }
 
 /** What a role may hold, with what that implies. A role that the file does not bound is left out. */

@@ -64,7 +64,7 @@ function compileFile(parsed: ParsedPolicy, identity: Identity, findings: Finding
   checkCredentialEnvironments(parsed, findings);
   const plans = compilePlans(file, findings);
   const routes = compileRoutes(parsed, { credentials, plans, findings });
-  const impliedScopes = compileImpliedScopes(file.scopes);
+  const impliedScopes = compileImpliedScopes(file.scopes, findings);
   warnOfOutageForm(file, findings);
   return {
     ...identity,

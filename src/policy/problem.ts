@@ -31,12 +31,36 @@ export function formatPath(path: PolicyPath): string {
   return text;
 }
 
+/** More than anybody mends in one go; a file that is no policy at all can have half a million. */
+const PROBLEMS_TOLD_MAX = 200;
+
+/** The problems as they are told: in the order of the file, and not without end. */
 export function inFileOrder(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const told = sorted.slice(0, PROBLEMS_TOLD_MAX).map((problem) => ({
+    ...problem,
+    path: shortened(problem.path),
+    message: shortened(problem.message),
+  }));
+  const next = sorted[PROBLEMS_TOLD_MAX];
+  if (next === undefined) return told;
+  const message = `${sorted.length - told.length} more from here on; mend those above first.`;
+  return [...told, { line: next.line, column: next.column, path: '', message }];
 }
+
+/** A message is a line of a log; what it quotes of the file may be of any length. */
+const TEXT_CHARS_MAX = 600;
+
+function shortened(text: string): string {
+  return text.length <= TEXT_CHARS_MAX ? text : `${text.slice(0, TEXT_CHARS_MAX)}…`;
+}
+
+/** Names are compared one by one: a longer list is not searched for a likely one. */
+const KNOWN_MAX = 200;
 
 /** The one of `known` that `word` was probably meant to be, as a clause; empty when none is near. */
 export function didYouMean(word: string, known: readonly string[]): string {
+  if (known.length > KNOWN_MAX) return '';
   const near = known.find((candidate) => isNear(word.toLowerCase(), candidate.toLowerCase()));
   return near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
 }

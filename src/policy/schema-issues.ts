@@ -40,6 +40,8 @@ function faultsOf(issue: Issue, root: unknown): readonly ShapeFault[] {
       if (issue.origin === 'array') return fault('the list is empty; add an entry.');
       return fault(`must be at least ${issue.minimum}.`);
     case 'too_big':
+      if (issue.origin === 'array')
+        return fault(`the list has more than ${issue.maximum} entries; shorten it.`);
       return fault(`must be at most ${issue.maximum}.`);
     default:
       return fault(`${quoted(value)} is not valid: ${issue.message}.`);
@@ -65,8 +67,8 @@ function adviceOf(issue: z.core.$ZodIssueInvalidType): string | undefined {
 const hint = (advice: string | undefined): string => (advice === undefined ? '' : ` (${advice})`);
 
 function unknownField(path: PolicyPath, key: string, knownFields: string): ShapeFault {
-  const known = knownFields.split(', ');
-  const message = `unknown field.${didYouMean(key, known)} The fields here are ${knownFields}.`;
+  const near = didYouMean(key, knownFields.split(', '));
+  const message = `unknown field.${near || ` The fields here are ${knownFields}.`}`;
   return { path: [...path, key], atKey: true, message };
 }
 

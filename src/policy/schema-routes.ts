@@ -8,6 +8,10 @@ import {
   textOf,
 } from './schema-parts.ts';
 
+/** Hosts and methods of a route multiply when routes are held against each other; a template or "*" says more with less. */
+const HOSTS_MAX = 64;
+const METHODS_MAX = 16;
+
 /** An index from 0; no host and no template is longer than this. */
 const indexSchema = z.int().min(0).max(255);
 
@@ -15,6 +19,7 @@ const matchSchema = fields({
   hosts: z
     .array(z.string())
     .min(1)
+    .max(HOSTS_MAX)
     .optional()
     .describe(
       'Host names without port: api.example.com, *.example.com (any name below it) or "*". Default: every host.',
@@ -32,6 +37,7 @@ const matchSchema = fields({
       ),
     )
     .min(1)
+    .max(METHODS_MAX)
     .optional()
     .describe('Default: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS. GET answers HEAD as well.'),
 });

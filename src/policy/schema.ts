@@ -179,7 +179,7 @@ export function policyJsonSchema(): object {
   const { $schema, ...schema } = z.toJSONSchema(policySchema, { io: 'input' });
   return {
     $schema,
-    $id: 'https://latchkey.dev/schemas/policy-1.json',
+    $id: 'urn:latchkey:policy:1',
     title: 'latchkey policy',
     ...schema,
   };

@@ -9,6 +9,8 @@ export interface PolicySourceOptions {
   readonly onEvent: (event: PolicyEvent) => void;
   /** How the file is looked at again and again; tests pass their own. Default: a timer. */
   readonly every?: Every;
+  /** What tells one state of the file from another without reading it. Default: `fingerprint`. */
+  readonly lookAt?: (path: string) => Promise<string>;
 }
 
 export type PolicyEvent =
@@ -50,21 +52,27 @@ export type Every = (intervalMs: number, work: () => Promise<void>) => () => voi
 const LOOK_INTERVAL_MS = 250;
 /** A file that changes at every look is read after all, finished or not: in a second at the latest. */
 const UNSETTLED_LOOKS_MAX = 3;
+/** Two writes within one tick of a file system's clock look the same: every five seconds the file is read anyway. */
+const SAME_LOOKS_MAX = 20;
 
 /** Loads the policy and follows its file. A first policy with any error is told, and nothing is started. */
 export async function createPolicySource(options: PolicySourceOptions): Promise<PolicySourceStart> {
-  const { path, onEvent, every = everyByTimer } = options;
+  const { path, onEvent, every = everyByTimer, lookAt = fingerprint } = options;
   // Taken before the read: a change in between shows as a different look.
-  const firstLook = await fingerprint(path);
-  const first = compileReading(await readPolicyFile(path), 1);
+  const firstLook = await lookAt(path);
+  const file = await readPolicyFile(path);
+  const first = compileReading(file, 1);
   if (first.kind === 'rejected') return first;
   const state: State = {
     path,
     onEvent,
+    lookAt,
     policy: first.policy,
     readLook: firstLook,
+    readDigest: digestOf(file),
     lastLook: firstLook,
     unsettledLooks: 0,
+    sameLooks: 0,
     isRejected: false,
   };
   onEvent(loadedEvent(first));
@@ -78,7 +86,7 @@ export async function createPolicySource(options: PolicySourceOptions): Promise<
   const stop = every(LOOK_INTERVAL_MS, () => inTurn(() => look(state)));
   const source: PolicySource = {
     current: () => state.policy,
-    reload: () => inTurn(() => reread(state)),
+    reload: () => inTurn(() => reread(state, { isAsked: true })),
     close: async () => {
       stop();
       await turn;
@@ -90,34 +98,46 @@ export async function createPolicySource(options: PolicySourceOptions): Promise<
 interface State {
   readonly path: string;
   readonly onEvent: (event: PolicyEvent) => void;
+  readonly lookAt: (path: string) => Promise<string>;
   policy: FilePolicy;
   /** The look of the file when it was last read. */
   readLook: string;
+  /** What was read then. */
+  readDigest: string;
   lastLook: string;
+  /** Looks in a row that differed from `readLook`, and that did not. */
   unsettledLooks: number;
+  sameLooks: number;
   isRejected: boolean;
 }
 
 /** Reads the file if it has changed and lies still: two looks in a row are the same, so no writer is at work. */
 async function look(state: State): Promise<void> {
-  const now = await fingerprint(state.path);
+  const now = await state.lookAt(state.path);
   const isSettled = now === state.lastLook;
   state.lastLook = now;
   if (now === state.readLook) {
     state.unsettledLooks = 0;
+    state.sameLooks += 1;
+    if (state.sameLooks > SAME_LOOKS_MAX) await reread(state);
     return;
   }
   state.unsettledLooks += 1;
   if (isSettled || state.unsettledLooks > UNSETTLED_LOOKS_MAX) await reread(state);
 }
 
-async function reread(state: State): Promise<ReloadOutcome> {
-  state.readLook = await fingerprint(state.path);
+/** Reads the file. Whoever asked is told of its faults again; a mere look tells them once. */
+async function reread(state: State, { isAsked = false } = {}): Promise<ReloadOutcome> {
+  state.readLook = await state.lookAt(state.path);
   state.lastLook = state.readLook;
   state.unsettledLooks = 0;
+  state.sameLooks = 0;
   const file = await readPolicyFile(state.path);
+  const digest = digestOf(file);
+  if (digest === state.readDigest && !isAsked) return { kind: 'unchanged' };
+  state.readDigest = digest;
   const { generation, sha256 } = state.policy;
-  if (file.kind === 'text' && hash('sha256', file.text) === sha256) {
+  if (digest === sha256) {
     if (!state.isRejected) return { kind: 'unchanged' };
     state.isRejected = false;
     return announce(state, { kind: 'restored', sha256, generation });
@@ -129,16 +149,27 @@ async function reread(state: State): Promise<ReloadOutcome> {
   return announce(state, loadedEvent(result));
 }
 
+/** Of a readable file the SHA-256, as a policy carries it. */
+function digestOf(file: PolicyFileReading): string {
+  return file.kind === 'text' ? hash('sha256', file.text) : file.message;
+}
+
 function compileReading(file: PolicyFileReading, generation: number): CompileResult {
   switch (file.kind) {
     case 'text':
-      return compilePolicy(file.text, generation);
+      try {
+        return compilePolicy(file.text, generation);
+      } catch (error) {
+        // A bug that one file brings to light must not end a process that another policy keeps going.
+        return rejected(`latchkey failed on this file: ${String(error)}. Please report it.`);
+      }
     case 'unreadable':
-      return {
-        kind: 'rejected',
-        errors: [{ line: 1, column: 1, path: '', message: file.message }],
-      };
+      return rejected(file.message);
   }
+}
+
+function rejected(message: string): CompileResult {
+  return { kind: 'rejected', errors: [{ line: 1, column: 1, path: '', message }] };
 }
 
 function announce(state: State, event: PolicyEvent): PolicyEvent {

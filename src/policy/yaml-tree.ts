@@ -36,7 +36,7 @@ export function readYaml(text: string): YamlReading {
   });
   // An unknown tag is a warning to the library: its value would silently become something else.
   for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
-    report(pos[0], [], `not valid YAML: ${SYNTAX_ADVICE[code] ?? message}.`);
+    report(pos[0], [], `not valid YAML: ${SYNTAX_ADVICE[code] ?? plain(message)}.`);
   }
   if (problems.length > 0) return { tree: undefined, problems };
   const walk: Walk = {
@@ -64,6 +64,11 @@ const SYNTAX_ADVICE: Readonly<Record<string, string>> = {
   BLOCK_AS_IMPLICIT_KEY:
     'a second ":" on one line; put the value in quotes, or the inner mapping on lines of its own',
 };
+
+/** The library's parser recurses, and tells of an exhausted stack as of any other fault. */
+function plain(message: string): string {
+  return /stack/i.test(message) ? 'nested too deep; flatten it' : message;
+}
 
 function positionAt(lines: LineCounter, offset: number): Position {
   const { line, col } = lines.linePos(offset);

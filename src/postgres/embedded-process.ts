@@ -50,7 +50,6 @@ export async function startServerProcess(
 ): Promise<ServerProcess | 'port_taken'> {
   const messages: string[] = [];
   const child = spawnServer(start);
-  // It writes the line when it knows its own pid; without one the program could not be started at all.
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', (error) => {
@@ -126,12 +125,16 @@ async function untilReady(folder: ServerFolder, child: ChildProcess): Promise<'r
   const deadline = performance.now() + READY_DEADLINE_MS;
   while (performance.now() < deadline) {
     const lines = (await readFile(pidFile, 'utf8').catch(() => '')).split('\n');
-    if (Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready') return 'ready';
+    if (Number(lines[0]) === child.pid && isReady(lines[7])) return 'ready';
     if (child.exitCode !== null || child.signalCode !== null) return 'late';
     await delay(READY_POLL_MS);
   }
   return 'late';
 }
+
+/** A folder that holds a standby takes connections too. */
+const isReady = (state: string | undefined): boolean =>
+  state?.trim() === 'ready' || state?.trim() === 'standby';
 
 async function stopServer(
   child: ChildProcess,

@@ -18,6 +18,11 @@ export interface Migrated {
   readonly missingRoles: readonly string[];
 }
 
+/** The schema cannot be migrated by this user. */
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError';
+}
+
 export const MIGRATIONS_DIR = fileURLToPath(new URL('./migrations', import.meta.url));
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -57,7 +62,7 @@ export async function migrate(url: string, options: MigrateOptions): Promise<Mig
       await client.end();
     }
   } catch (error) {
-    throw storeError(error);
+    throw error instanceof MigrationError ? error : storeError(error);
   }
 }
 
@@ -68,8 +73,8 @@ async function migrateOn(
   // Taken here rather than by the runner, so that it covers the roles and the schema as well.
   await client.query('SELECT pg_advisory_lock($1)', [LOCK_ID]);
   for (const role of ROLES) await ensureRole(client, role, log);
-  await becomeMigrateRole(client);
   await ensureSchema(client);
+  await becomeOwner(client);
   const applied = await runner({
     dbClient: client,
     dir: migrationsDir ?? MIGRATIONS_DIR,
@@ -101,6 +106,8 @@ async function ensureRole(
   if (known.rowCount !== 0) return;
   try {
     await client.query(`CREATE ROLE ${role} NOLOGIN`);
+    // Whoever makes it may take it on; for all but superusers that has to be said.
+    if (role === MIGRATE_ROLE) await client.query(`GRANT ${role} TO CURRENT_USER`);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === '42710' || code === '23505') return;
@@ -114,23 +121,39 @@ async function ensureRole(
 }
 
 /**
- * What is created belongs to latchkey_migrate where that can be, so that any member of it can run the next migration;
- * otherwise it belongs to the user that runs this one, who has to run the next one too.
+ * The schema belongs to latchkey_migrate where that can be, so that any member of it can run the next migration;
+ * otherwise it belongs to the user that runs this one, who has to run the next one too. Asked for first: CREATE SCHEMA
+ * IF NOT EXISTS wants the right to create even where there is nothing to do.
  */
-async function becomeMigrateRole(client: Client): Promise<void> {
-  const result = await client.query<{ ready: boolean }>(
-    `SELECT pg_has_role(current_user, oid, 'MEMBER')
-        AND (has_database_privilege(oid, current_database(), 'CREATE') OR to_regnamespace('latchkey') IS NOT NULL)
-        AND coalesce((SELECT n.nspowner = r.oid FROM pg_namespace n WHERE n.nspname = 'latchkey'), true) AS ready
-       FROM pg_roles r WHERE rolname = $1`,
-    [MIGRATE_ROLE],
-  );
-  if (result.rows[0]?.ready === true) await client.query(`SET ROLE ${MIGRATE_ROLE}`);
-}
-
-/** Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create even where there is nothing to do. */
 async function ensureSchema(client: Client): Promise<void> {
   const known = await client.query("SELECT to_regnamespace('latchkey') IS NOT NULL AS known");
   if (known.rows[0]?.known === true) return;
-  await client.query('CREATE SCHEMA latchkey');
+  const owner = (await mayBecome(client, MIGRATE_ROLE)) ? ` AUTHORIZATION ${MIGRATE_ROLE}` : '';
+  await client.query(`CREATE SCHEMA latchkey${owner}`);
+}
+
+async function becomeOwner(client: Client): Promise<void> {
+  const result = await client.query<{ owner: string; user_name: string }>(
+    `SELECT r.rolname AS owner, current_user::text AS user_name
+       FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = 'latchkey'`,
+  );
+  const { owner, user_name: user } = result.rows[0] ?? { owner: '', user_name: '' };
+  if (owner === user) return;
+  if (!(await mayBecome(client, owner))) {
+    throw new MigrationError(
+      `The user ${user} may not change the schema latchkey, which belongs to ${owner}. ` +
+        `Migrate as ${owner}, or as a member of it (GRANT ${owner} TO ${user}).`,
+    );
+  }
+  await client.query(`SET ROLE ${client.escapeIdentifier(owner)}`);
+}
+
+/** Since Postgres 16 one can be a member without the right to take the role on. */
+async function mayBecome(client: Client, role: string): Promise<boolean> {
+  const result = await client.query<{ may: boolean }>(
+    `SELECT pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
+        THEN 'SET' ELSE 'MEMBER' END) AS may FROM pg_roles WHERE rolname = $1`,
+    [role],
+  );
+  return result.rows[0]?.may ?? false;
 }

@@ -71,6 +71,7 @@ export function createOrganizationStore(database: Database): OrganizationStore {
     },
 
     async list(page, signal) {
+      if (unstorable({ ...page }) !== undefined) return { items: [], nextAfterId: null };
       const rows = await database.query<OrganizationRow>(LIST, pageValues(page), signal);
       return pageOf(rows.map(recordOf), page);
     },
@@ -81,8 +82,9 @@ export function createOrganizationStore(database: Database): OrganizationStore {
       return rows.map(recordOf)[0];
     },
 
-    setDisabled: (id, disabled, context) =>
-      writeAccounts(database, context, async (writer) => {
+    async setDisabled(id, disabled, context) {
+      if (unstorable({ id }) !== undefined) return { kind: 'absent' };
+      return writeAccounts(database, context, async (writer) => {
         const switched = await writer.session.query(SWITCH, [id, disabled]);
         const rows = await writer.session.query<OrganizationRow>(FIND, [id]);
         const record = rows.map(recordOf).find((found) => found.id === id);
@@ -91,7 +93,8 @@ export function createOrganizationStore(database: Database): OrganizationStore {
         const verb = disabled ? 'organization.disable' : 'organization.enable';
         if (changed) await writer.audit({ ...auditOf(id), verb, details: {} });
         return { kind: 'switched', changed, record, at: await writer.position() };
-      }),
+      });
+    },
   };
 }
 

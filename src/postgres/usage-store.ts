@@ -1,18 +1,5 @@
-import type { KeyId } from '../model/ids.ts';
+import type { UsageStore } from '../cache/ports.ts';
 import type { Database } from './pool.ts';
-
-/** The latest use of one key since the last report. */
-export interface KeyUse {
-  readonly keyId: KeyId;
-  readonly usedAtMs: number;
-  /** As text, without a port; `null` when it is not known. */
-  readonly address: string | null;
-}
-
-export interface UsageStore {
-  /** Sets "last used" of each key, never back in time. At most USES_PER_CALL_MAX; a key once. */
-  record(uses: readonly KeyUse[], signal: AbortSignal): Promise<void>;
-}
 
 /** One statement's worth: a few milliseconds of the server's time. */
 export const USES_PER_CALL_MAX = 1_000;
@@ -37,17 +24,18 @@ const RECORD = {
     FROM used JOIN free ON free.id = used.id WHERE k.id = used.id`,
 };
 
+/** At most USES_PER_CALL_MAX entries a call. */
 export function createUsageStore(database: Database): UsageStore {
   return {
-    async record(uses, signal) {
-      if (uses.length > USES_PER_CALL_MAX) {
-        throw new RangeError(`At most ${USES_PER_CALL_MAX} uses a call, not ${uses.length}.`);
+    async recordUsage(entries, signal) {
+      if (entries.length > USES_PER_CALL_MAX) {
+        throw new RangeError(`At most ${USES_PER_CALL_MAX} uses a call, not ${entries.length}.`);
       }
-      if (uses.length === 0) return;
+      if (entries.length === 0) return;
       const values = [
-        uses.map(({ keyId }) => keyId),
-        uses.map(({ usedAtMs }) => usedAtMs),
-        uses.map(({ address }) => address),
+        entries.map(({ keyId }) => keyId),
+        entries.map(({ atMs }) => atMs),
+        entries.map(({ address }) => address),
       ];
       await database.query(RECORD, values, signal);
     },

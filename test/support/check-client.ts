@@ -59,11 +59,18 @@ export interface ClientTls {
   readonly key?: Buffer;
 }
 
+export interface CheckClientOptions {
+  readonly tls?: ClientTls;
+  /** A gRPC target instead of the address, such as `ipv4:127.0.0.1:1,127.0.0.1:2`. */
+  readonly target?: string;
+  readonly channel?: ChannelOptions;
+}
+
 export function createCheckClient(
   address: CheckAddress,
-  options: { readonly tls?: ClientTls; readonly channel?: ChannelOptions } = {},
+  options: CheckClientOptions = {},
 ): CheckClient {
-  const client = new Client(targetOf(address), channelCredentials(options.tls), {
+  const client = new Client(options.target ?? targetOf(address), channelCredentials(options.tls), {
     'grpc.use_local_subchannel_pool': 1,
     // A refusal is what some tests look for: it must not be hidden by a retry.
     'grpc.enable_retries': 0,

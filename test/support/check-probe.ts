@@ -8,6 +8,8 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { CheckEndpoint } from '../../src/app/envoy-config.ts';
+import { encodeAnswer } from '../../src/envoy/encode-answer.ts';
+import type { DeniedAnswer, HeaderLine, OkAnswer } from '../../src/model/answer.ts';
 
 /** Bytes of a CheckRequest → bytes of a CheckResponse. What it throws ends the call with gRPC UNAVAILABLE. */
 export type ProbeHandler = (request: Buffer, metadata: Metadata) => Buffer | Promise<Buffer>;
@@ -57,6 +59,61 @@ export async function startCheckProbe(
     },
     stop: () => server.forceShutdown(),
   };
+}
+
+export const line = (name: string, value: string): HeaderLine => ({ name, value });
+
+type OkChanges = Partial<Omit<OkAnswer, 'kind' | 'principalHeaders'>> & {
+  readonly principalHeaders?: readonly HeaderLine[];
+};
+
+/** Allows as latchkey does, in its own bytes; what a test needs otherwise it names. */
+export function allowing(changes: OkChanges = {}): ProbeHandler {
+  const { principalHeaders = [line('x-principal-id', 'usr_1')], ...rest } = changes;
+  const bytes = encodeAnswer({
+    kind: 'ok',
+    requestHeaders: [],
+    removeRequestHeaders: ['authorization', 'x-api-key', 'x-principal-plan'],
+    removeQueryParameters: ['api_key'],
+    responseHeaders: [line('x-ratelimit-remaining', '41')],
+    metadata: [
+      ['decision_id', 'dec_1'],
+      ['reason', 'allowed'],
+      ['credential', 'key_1'],
+    ],
+    ...rest,
+    principalHeaders: { lines: principalHeaders, encoded: undefined },
+  });
+  return () => Buffer.from(bytes);
+}
+
+/** Refuses as latchkey does: 401 with two challenges, unless told otherwise. */
+export function denying(
+  changes: Partial<Omit<DeniedAnswer, 'kind' | 'headers'>> & {
+    /** Beside the challenges and the content type. */
+    readonly headers?: readonly HeaderLine[];
+  } = {},
+): ProbeHandler {
+  const { headers = [], ...rest } = changes;
+  const bytes = encodeAnswer({
+    kind: 'denied',
+    code: 16,
+    httpStatus: 401,
+    body: '{"code":"mine"}',
+    metadata: [
+      ['decision_id', 'dec_2'],
+      ['reason', 'key_revoked'],
+    ],
+    asError: false,
+    ...rest,
+    headers: [
+      line('content-type', 'application/problem+json'),
+      line('www-authenticate', 'Bearer realm="a"'),
+      line('www-authenticate', 'Basic realm="a"'),
+      ...headers,
+    ],
+  });
+  return () => Buffer.from(bytes);
 }
 
 /** HealthCheckResponse (grpc/health/v1): field 1 is the status. */

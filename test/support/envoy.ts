@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type Document, parseDocument } from 'yaml';
 import { type EchoUpstream, startEchoUpstream } from '../../src/app/echo-upstream.ts';
 import { findEnvoy } from '../../src/app/envoy-binary.ts';
@@ -103,6 +105,16 @@ export async function envoyPath(version?: string): Promise<string> {
   const envoy = await findEnvoy(version === undefined ? installed : { version });
   if (envoy.kind === 'missing') throw new Error(envoy.message);
   return envoy.path;
+}
+
+/**
+ * Envoy's own verdict on a configuration file, unchanged.
+ * @throws Error with what Envoy objects to.
+ */
+export async function validateConfig(path: string, version?: string): Promise<string> {
+  const args = ['--mode', 'validate', '--config-path', path, '--disable-hot-restart'];
+  const { stdout } = await promisify(execFile)(await envoyPath(version), args);
+  return stdout;
 }
 
 function adapt(text: string, setup: EnvoySetup, echoPort: number): string {

@@ -13,13 +13,14 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { serverIdentity } from '../../src/postgres/embedded-identity.ts';
 import { MIGRATIONS_DIR, migrate } from '../../src/postgres/migrate.ts';
 import { createDatabase, type Database, type DatabaseOptions } from '../../src/postgres/pool.ts';
-import { createTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+import { createTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
 
 const run = promisify(execFile);
 
@@ -34,6 +35,10 @@ const TEST_SETTINGS = [
   'log_checkpoints=off',
 ];
 
+/** A server process ends a moment after its client: two seconds at most. */
+const LEAK_CHECKS_MAX = 40;
+const LEAK_CHECK_INTERVAL_MS = 50;
+
 const silent = () => {};
 
 /** A real server of its own for one test file, with a migrated database. */
@@ -42,6 +47,8 @@ export interface TestPostgres {
   readonly url: string;
   readonly host: string;
   readonly port: number;
+  /** The folder of the embedded server. */
+  readonly dataDir: string;
   /** A further migrated database on the same server. */
   createDatabase(name: string): Promise<string>;
   /** Runs SQL as the superuser on `latchkey` (or on another URL) and gives the rows. */
@@ -51,7 +58,9 @@ export interface TestPostgres {
   /** A login user that is a member of `role`, and its URL. */
   createLogin(name: string, role?: string): Promise<string>;
   /** A proxy in front of the server, and the URL through it; closed with the server. */
-  proxy(): Promise<{ readonly proxy: TcpProxy; readonly url: string }>;
+  proxy(
+    options?: Pick<TcpProxyOptions, 'rewrite'>,
+  ): Promise<{ readonly proxy: TcpProxy; readonly url: string }>;
   /** A clean stop; `start` brings it back on the same port, with the same data. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -122,6 +131,7 @@ function controls(
     url: first.url,
     host: '127.0.0.1',
     port: first.port,
+    dataDir,
     async createDatabase(name) {
       const maintenance = changeUrl(first.url, { database: 'postgres' });
       await self.sql(`CREATE DATABASE ${name} TEMPLATE latchkey_template`, [], maintenance);
@@ -143,8 +153,8 @@ function controls(
       if (role !== undefined) await self.sql(`GRANT ${role} TO ${name}`);
       return changeUrl(first.url, { user: name, password: `${name}-password` });
     },
-    async proxy() {
-      const proxy = await createTcpProxy({ host: '127.0.0.1', port: first.port });
+    async proxy(proxyOptions = {}) {
+      const proxy = await createTcpProxy({ host: '127.0.0.1', port: first.port, ...proxyOptions });
       closers.push(() => proxy.close());
       return { proxy, url: changeUrl(first.url, { port: proxy.port }) };
     },
@@ -180,8 +190,10 @@ function controls(
     async close() {
       await self.resume();
       await Promise.all(closers.map((close) => close()));
+      const leaked = await leakedConnections(first.url);
       await server.stop();
       await rm(dataDir, { recursive: true, force: true });
+      if (leaked.length > 0) throw new Error(`Connections were left open: ${leaked.join(', ')}`);
     },
   };
   return self;
@@ -200,6 +212,20 @@ async function runSql<Row extends object>(
   } finally {
     await client.end();
   }
+}
+
+/** Who is still connected, once the closing of connections has had its time. Empty when the server is down. */
+async function leakedConnections(url: string): Promise<string[]> {
+  const text = `SELECT application_name FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`;
+  let names: string[] = [];
+  for (let attempt = 0; attempt < LEAK_CHECKS_MAX; attempt += 1) {
+    const rows = await runSql<{ application_name: string }>(url, text, []).catch(() => []);
+    names = rows.map(({ application_name }) => application_name);
+    if (names.length === 0) break;
+    await delay(LEAK_CHECK_INTERVAL_MS);
+  }
+  return names;
 }
 
 async function childrenOf(pid: number): Promise<number[]> {

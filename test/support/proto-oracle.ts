@@ -11,6 +11,7 @@ export interface ProtoOracle {
   decodeRequest(bytes: Uint8Array): OracleRequest;
   encodeRequest(request: object): Buffer;
   decodeResponse(bytes: Uint8Array): OracleResponse;
+  encodeResponse(response: object): Buffer;
 }
 
 export interface OracleRequest {
@@ -97,6 +98,7 @@ export function loadProtoOracle(): ProtoOracle {
     decodeRequest: (bytes) => check.requestDeserialize(toBuffer(bytes)) as OracleRequest,
     encodeRequest: (request) => check.requestSerialize(request),
     decodeResponse: (bytes) => check.responseDeserialize(toBuffer(bytes)) as OracleResponse,
+    encodeResponse: (response) => check.responseSerialize(response),
   };
 }
 

@@ -12,6 +12,8 @@ export interface TcpProxy {
   setMode(mode: ProxyMode): void;
   /** Connections accepted since the start. */
   accepted(): number;
+  /** Pieces of data that a fault has kept from either side since the start. */
+  swallowed(): number;
   /** Connections open towards the client at this moment. */
   open(): number;
   close(): Promise<void>;
@@ -23,11 +25,20 @@ interface Pair {
   dead: boolean;
 }
 
-/** A TCP proxy on 127.0.0.1 between a client and `target`, whose faults can be switched on and off. */
-export function createTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+export interface TcpProxyOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Changes what the client sends, chunk by chunk as it happens to arrive. */
+  readonly rewrite?: ((chunk: Buffer) => Buffer) | undefined;
+}
+
+/** A TCP proxy on 127.0.0.1 between a client and a server, whose faults can be switched on and off. */
+export function createTcpProxy(target: TcpProxyOptions): Promise<TcpProxy> {
+  const rewrite = target.rewrite ?? ((chunk) => chunk);
   const pairs = new Set<Pair>();
   let mode: ProxyMode = 'pass';
   let accepted = 0;
+  let swallowed = 0;
 
   const join = (client: Socket): void => {
     accepted += 1;
@@ -35,7 +46,7 @@ export function createTcpProxy(target: { host: string; port: number }): Promise<
       client.resetAndDestroy();
       return;
     }
-    const server = connect(target);
+    const server = connect({ host: target.host, port: target.port });
     const pair: Pair = { client, server, dead: false };
     pairs.add(pair);
     relay(client, server, pair);
@@ -49,7 +60,8 @@ export function createTcpProxy(target: { host: string; port: number }): Promise<
   const relay = (from: Socket, to: Socket, pair: Pair): void => {
     const silent = () => pair.dead || mode === 'blackhole';
     from.on('data', (chunk) => {
-      if (!silent()) to.write(chunk);
+      if (silent()) swallowed += 1;
+      else to.write(from === pair.client ? rewrite(Buffer.from(chunk)) : chunk);
     });
     from.on('end', () => {
       if (!silent()) to.end();
@@ -74,6 +86,7 @@ export function createTcpProxy(target: { host: string; port: number }): Promise<
           }
         },
         accepted: () => accepted,
+        swallowed: () => swallowed,
         open: () => pairs.size,
         close: () =>
           new Promise((done) => {

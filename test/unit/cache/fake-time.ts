@@ -1,5 +1,5 @@
-import type { Clock } from '../../../src/model/clock.ts';
 import type { Timers } from '../../../src/cache/ports.ts';
+import type { Clock } from '../../../src/model/clock.ts';
 
 interface Alarm {
   readonly atMs: number;

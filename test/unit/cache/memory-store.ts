@@ -127,7 +127,11 @@ export class MemoryStore {
       this.loads += 1;
       this.loadsAtOnce += 1;
       this.loadsAtOnceMax = Math.max(this.loadsAtOnceMax, this.loadsAtOnce);
-      const answer = this.#answer(() => this.#find(digest), signal, this.holdLoads && this.heldLoads);
+      const answer = this.#answer(
+        () => this.#find(digest),
+        signal,
+        this.holdLoads && this.heldLoads,
+      );
       return answer.finally(() => {
         this.loadsAtOnce -= 1;
       });
@@ -169,8 +173,16 @@ export class MemoryStore {
   };
 
   readonly registry: ReplicaRegistry = {
-    confirm: (at, signal) => this.#answer(() => void this.confirmed.push(at), signal, false),
-    deregister: (signal) => this.#answer(() => void (this.deregistered += 1), signal, false),
+    confirm: (at, signal) => {
+      const record = () => void this.confirmed.push(at);
+      return this.#answer(record, signal, false);
+    },
+    deregister: (signal) => {
+      const record = () => {
+        this.deregistered += 1;
+      };
+      return this.#answer(record, signal, false);
+    },
   };
 
   hint(): void {

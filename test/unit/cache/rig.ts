@@ -3,7 +3,7 @@ import type { LoadOutcome } from '../../../src/cache/ports.ts';
 import type { Fact } from '../../../src/model/memory.ts';
 import type { KnownCredential } from '../../../src/model/subject.ts';
 import { FakeTime, seededRandom, settled } from './fake-time.ts';
-import { MemoryStore, digestOf } from './memory-store.ts';
+import { digestOf, MemoryStore } from './memory-store.ts';
 
 /** A cache with its lookups and its follower, on a store in memory and a clock that the test moves. */
 export class Rig {

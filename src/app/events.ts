@@ -1,0 +1,65 @@
+import type { GrpcServerEvent } from '../grpc/ports.ts';
+import type { LifecycleEvent } from '../lifecycle.ts';
+import { errorFields } from '../telemetry/error-fields.ts';
+import type { Log } from '../telemetry/ports.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** What the lifecycle tells, as log lines. */
+export function tellLifecycle(event: LifecycleEvent, log: Log): void {
+  switch (event.kind) {
+    case 'part_changed':
+      log('info', 'part changed', { ...event.part });
+      break;
+    case 'readiness_changed':
+      log('info', 'readiness changed', { from: event.from, to: event.to });
+      break;
+    case 'stop_began':
+      log('info', 'stopping', { reason: event.reason, budget_ms: event.budgetMs });
+      break;
+    case 'phase_ended': {
+      const { phase, outcome, durationMs, error } = event;
+      const fields = { phase, outcome, duration_ms: Math.round(durationMs) };
+      const problem = error === undefined ? {} : errorFields(error);
+      log(outcome === 'done' ? 'info' : 'error', 'stop phase ended', {
+        ...fields,
+        ...problem,
+      });
+      break;
+    }
+    case 'stopped':
+      log('info', 'stopped', { exit_code: event.exitCode });
+      break;
+  }
+}
+
+/** What the gRPC server tells of itself. */
+export function tellGrpc(event: GrpcServerEvent, { log, onFault }: Telemetry): void {
+  switch (event.kind) {
+    case 'handler_failed':
+    case 'listener_failed':
+      onFault(event.error);
+      break;
+    case 'reply_unusable':
+      log('error', 'a reply was too large to be sent', { bytes: event.bytes });
+      break;
+    case 'certificate_loaded':
+      log('info', 'certificate in use', {
+        not_after: new Date(event.notAfterMs).toISOString(),
+      });
+      break;
+    case 'certificate_rejected':
+      log('error', 'certificate rejected, the one before stays in use', {
+        problem: event.message,
+      });
+      break;
+    case 'handshake_failed':
+      log('warn', 'TLS handshake failed', { code: event.code });
+      break;
+    case 'connection_refused':
+      log('warn', 'too many connections', { connections_max: event.connectionsMax });
+      break;
+    case 'stale_socket_replaced':
+      log('info', 'stale socket replaced', { path: event.path });
+      break;
+  }
+}

@@ -1,0 +1,81 @@
+import { userInfo } from 'node:os';
+import { type Result, refusal } from '../accounts/result.ts';
+import type { Flags, OpenAccounts } from '../cli/ports.ts';
+import { type Environment, readCommandConfig } from '../config/read-config.ts';
+import { checkPolicyText } from '../policy/check-policy.ts';
+import { POLICY_BYTES_MAX } from '../policy/policy-file.ts';
+import { formatProblem } from '../policy/problem.ts';
+import type { PostgresLog } from '../postgres/log.ts';
+import { checkSchema, type SchemaCheck } from '../postgres/schema.ts';
+import { PepperKeyring } from '../secrets/pepper-keyring.ts';
+import { createAccounts } from './accounts.ts';
+import { openStore } from './store.ts';
+import { sleep } from './system.ts';
+import { processTerminal } from './terminal.ts';
+
+/** A command that waits longer for its first answer is better told that there is none. */
+const SCHEMA_TIMEOUT_MS = 10_000;
+
+/** The store for one command: what it writes is on record under the name of whoever runs it. */
+export async function openAccounts(
+  flags: Flags,
+  { environment, log }: { readonly environment: Environment; readonly log: PostgresLog },
+): Promise<Result<OpenAccounts>> {
+  const reading = readCommandConfig(flags, environment);
+  if (reading.kind === 'invalid') return refusal('invalid', reading.problems.join('\n'));
+  const { store, policyFile, peppers, staleWindowMs } = reading.config;
+  const keyFormat = policyFile === undefined ? undefined : await keyFormatOf(policyFile);
+  if (keyFormat?.kind === 'refused') return keyFormat;
+  const opened = await openStore(store, { applicationName: 'latchkey-cli', log, running: 'join' });
+  if (opened.kind === 'refused') return opened;
+  const { database, close } = opened.value;
+  try {
+    const schema = await checkSchema(database, AbortSignal.timeout(SCHEMA_TIMEOUT_MS));
+    const problem = schemaProblem(schema);
+    if (problem !== undefined) {
+      await close();
+      return refusal('conflict', problem);
+    }
+  } catch (error) {
+    await close();
+    return refusal('conflict', `The database did not answer: ${messageOf(error)}`);
+  }
+  return {
+    kind: 'ok',
+    value: {
+      accounts: createAccounts(database, new PepperKeyring(peppers)),
+      keyFormat: keyFormat?.value,
+      actor: `cli:${userInfo().username}`,
+      staleWindowMs,
+      sleep,
+      close,
+    },
+  };
+}
+
+/** What stands between this binary and a schema; `undefined`: nothing. */
+export function schemaProblem(schema: SchemaCheck): string | undefined {
+  switch (schema.kind) {
+    case 'ok':
+      return undefined;
+    case 'not_migrated':
+      return 'The database has no schema yet. Run `latchkey migrate`.';
+    case 'behind':
+      return `The schema of the database (${schema.schemaVersion}) is older than this latchkey needs. Run \`latchkey migrate\`.`;
+    case 'too_old_binary':
+      return `This latchkey is too old for the schema of the database (${schema.schemaVersion}). Install a newer one.`;
+  }
+}
+
+async function keyFormatOf(file: string): Promise<Result<OpenAccounts['keyFormat']>> {
+  const content = await processTerminal.read(file, POLICY_BYTES_MAX);
+  if (content.kind === 'refused') return content;
+  const { policy, errors } = checkPolicyText(content.value);
+  if (policy !== undefined) return { kind: 'ok', value: policy.keyFormat };
+  const lines = errors.map((problem) => `${file}:${formatProblem(problem)}`);
+  return refusal('invalid', `The policy has errors.\n${lines.join('\n')}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,86 @@
+import type { CacheObserver } from '../cache/ports.ts';
+import type { ServeConfig } from '../config/serve-config.ts';
+import type { FilePolicy } from '../policy/compile.ts';
+import { formatProblem } from '../policy/problem.ts';
+import type { PolicyEvent } from '../policy/source.ts';
+import { DenialLog } from '../telemetry/denial-log.ts';
+import { errorFields } from '../telemetry/error-fields.ts';
+import { createLog, type LogSink } from '../telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { createDecisionObserver } from '../telemetry/observer.ts';
+import type { DecisionObserver, Log } from '../telemetry/ports.ts';
+import { systemClock } from './system.ts';
+
+/** How often seconds that are over are told of; see DenialLog.flush. */
+const DENIAL_FLUSH_MS = 1000;
+
+export interface Telemetry {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly observer: DecisionObserver;
+  readonly cacheObserver: CacheObserver;
+  /** A bug, or an outage that nobody expected. Its message stays out of the log. */
+  onFault(error: unknown): void;
+  onPolicy(event: PolicyEvent, policy: () => FilePolicy, file: string): void;
+  close(): void;
+}
+
+export function createTelemetry(
+  config: Pick<ServeConfig, 'log' | 'replicaName'>,
+  { sink, version }: { readonly sink: LogSink; readonly version: string },
+): Telemetry {
+  const clock = systemClock;
+  const log = createLog({ level: config.log.level, replica: config.replicaName, sink });
+  const metrics = createMetrics({ version, nodeVersion: process.version, clock });
+  const denials = new DenialLog({
+    ...{ log, clock, linesPerSecondMax: config.log.denialsPerSecond },
+    onSuppressed: metrics.denialSuppressed,
+  });
+  const flushing = setInterval(() => denials.flush(), DENIAL_FLUSH_MS).unref();
+  const onFault = (error: unknown): void => {
+    metrics.fault();
+    log('error', 'fault', errorFields(error));
+  };
+  return {
+    ...{ log, metrics, onFault },
+    observer: createDecisionObserver(metrics, denials),
+    cacheObserver: { loadEnded: metrics.lookupEnded, fault: onFault },
+    onPolicy: (event, policy, file) => tellPolicy({ log, metrics }, { event, policy, file }),
+    close() {
+      clearInterval(flushing);
+      denials.flush();
+      sink.flush();
+    },
+  };
+}
+
+function tellPolicy(
+  { log, metrics }: Pick<Telemetry, 'log' | 'metrics'>,
+  told: { event: PolicyEvent; policy: () => FilePolicy; file: string },
+): void {
+  const { event, file } = told;
+  switch (event.kind) {
+    case 'loaded': {
+      const { sha256, generation } = event;
+      metrics.policyLoaded({ sha256, generation, ruleNames: told.policy().rulesByName.keys() });
+      log('info', 'policy in force', { file, sha256, generation });
+      for (const problem of event.warnings) {
+        log('warn', 'policy warning', { file, problem: formatProblem(problem) });
+      }
+      return;
+    }
+    case 'rejected':
+      metrics.policyRejected();
+      for (const problem of event.errors) {
+        log('error', 'policy rejected, the one before stays in force', {
+          file,
+          problem: formatProblem(problem),
+        });
+      }
+      return;
+    case 'restored':
+      metrics.policyRestored();
+      log('info', 'policy file is again what is in force', { file, sha256: event.sha256 });
+      return;
+  }
+}
