@@ -13,8 +13,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 /** A body is counted, not kept; beyond this it is refused. */
 const BODY_BYTES_MAX = 10 * 1024 * 1024;
-/** A connection that says nothing is not worth its socket. */
-const IDLE_TIMEOUT_MS = 60_000;
+/** An Envoy opens a few per worker; a demo that is left open to a network must not run out of files. */
+const CONNECTIONS_MAX = 1000;
 
 /** What the upstream saw of a request. */
 export interface Echo {
@@ -62,9 +62,9 @@ export async function startEchoUpstream(at: {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     socket.on('error', () => socket.destroy());
-    socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
     whenProtocolKnown(socket, (isHttp2) => (isHttp2 ? http2 : http1).emit('connection', socket));
   });
+  server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(at.port, at.address ?? '127.0.0.1', resolve);

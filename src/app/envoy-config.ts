@@ -1,14 +1,14 @@
 import { type Document, isMap, isSeq, parseDocument } from 'yaml';
 
 export interface HostPort {
-  /** Absent: as it stands in the file. */
+  /** Absent: as it stands in the file; where nothing stands yet, loopback. */
   readonly address?: string;
   /** 0: any free port. */
   readonly port: number;
 }
 
 /** Where latchkey listens. */
-export type CheckEndpoint = { readonly socketPath: string } | Required<HostPort>;
+export type CheckEndpoint = { readonly socketPath: string } | HostPort;
 
 /** What differs between one machine and another. What is absent stays as the file has it. */
 export interface EnvoyPlaces {
@@ -74,9 +74,9 @@ function setCheckEndpoints(document: Document, check: readonly CheckEndpoint[]):
 }
 
 function addressOf(endpoint: CheckEndpoint): unknown {
-  return 'socketPath' in endpoint
-    ? { pipe: { path: endpoint.socketPath } }
-    : { socket_address: { address: endpoint.address, port_value: endpoint.port } };
+  if ('socketPath' in endpoint) return { pipe: { path: endpoint.socketPath } };
+  const { address = '127.0.0.1', port } = endpoint;
+  return { socket_address: { address, port_value: port } };
 }
 
 function endpoints(document: Document, cluster: string): Path {

@@ -16,6 +16,8 @@ const POLL_INTERVAL_MS = 25;
 const ADMIN_TIMEOUT_MS = 5_000;
 /** Enough for the end of a start that failed; what runs for days must not fill memory. */
 const LOG_LINES_MAX = 500;
+/** Envoy's reason stands in one of the last lines before it gives up. */
+const TAIL_LINES = 10;
 
 export interface EnvoyOptions {
   readonly binary: string;
@@ -59,9 +61,9 @@ export async function startEnvoyProcess(options: EnvoyOptions): Promise<EnvoySta
     const { exited, log, accessLog } = spawned;
     return { kind: 'running', envoy: { ...ports, exited, log, accessLog, stop } };
   } catch (error) {
-    await stop();
     const why = error instanceof Error ? error.message : String(error);
-    const tail = spawned.log().slice(-10).join('\n');
+    const tail = spawned.log().slice(-TAIL_LINES).join('\n');
+    await stop();
     return { kind: 'failed', message: `Envoy did not start: ${why}\n${tail}` };
   }
 }

@@ -3,6 +3,7 @@ import { type Result, refusal } from '../accounts/result.ts';
 import type { Flags, OpenAccounts } from '../cli/ports.ts';
 import { type Environment, readCommandConfig } from '../config/read-config.ts';
 import { checkPolicyText } from '../policy/check-policy.ts';
+import type { FilePolicy } from '../policy/compile.ts';
 import { POLICY_BYTES_MAX } from '../policy/policy-file.ts';
 import { formatProblem } from '../policy/problem.ts';
 import type { PostgresLog } from '../postgres/log.ts';
@@ -24,8 +25,8 @@ export async function openAccounts(
   const reading = readCommandConfig(flags, environment);
   if (reading.kind === 'invalid') return refusal('invalid', reading.problems.join('\n'));
   const { store, policyFile, peppers, staleWindowMs } = reading.config;
-  const keyFormat = policyFile === undefined ? undefined : await keyFormatOf(policyFile);
-  if (keyFormat?.kind === 'refused') return keyFormat;
+  const policy = policyFile === undefined ? undefined : await readPolicy(policyFile);
+  if (policy?.kind === 'refused') return policy;
   const opened = await openStore(store, { applicationName: 'latchkey-cli', log, running: 'join' });
   if (opened.kind === 'refused') return opened;
   const { database, close } = opened.value;
@@ -44,7 +45,7 @@ export async function openAccounts(
     kind: 'ok',
     value: {
       accounts: createAccounts(database, new PepperKeyring(peppers)),
-      keyFormat: keyFormat?.value,
+      policy: policy?.value,
       actor: `cli:${userInfo().username}`,
       staleWindowMs,
       sleep,
@@ -67,11 +68,11 @@ export function schemaProblem(schema: SchemaCheck): string | undefined {
   }
 }
 
-async function keyFormatOf(file: string): Promise<Result<OpenAccounts['keyFormat']>> {
+async function readPolicy(file: string): Promise<Result<FilePolicy>> {
   const content = await processTerminal.read(file, POLICY_BYTES_MAX);
   if (content.kind === 'refused') return content;
   const { policy, errors } = checkPolicyText(content.value);
-  if (policy !== undefined) return { kind: 'ok', value: policy.keyFormat };
+  if (policy !== undefined) return { kind: 'ok', value: policy };
   const lines = errors.map((problem) => `${file}:${formatProblem(problem)}`);
   return refusal('invalid', `The policy has errors.\n${lines.join('\n')}`);
 }

@@ -87,8 +87,7 @@ export class Lookups {
   /** Has the credential read again some time soon. Returns at once; gives way to whoever waits. */
   refresh(kind: CredentialKind, digest: Digest): void {
     const { monoMs } = this.#parts.clock();
-    if (this.#flights[kind].has(digest) || !this.#parts.circuit.admits(monoMs)) return;
-    if (this.#refreshes.size >= REFRESHES_MAX) return;
+    if (this.#flights[kind].has(digest) || this.#refreshes.size >= REFRESHES_MAX) return;
     if (takeToken(this.#refreshBudget, REFRESH_RATE, monoMs) > 0) return;
     this.#refreshes.push(this.#newFlight(kind, digest, monoMs));
     // Not now: this is called in the middle of a hit.

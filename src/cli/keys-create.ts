@@ -1,5 +1,6 @@
 import { createKey, type KeyWithText } from '../accounts/keys/create-key.ts';
 import { type Refusal, refusal } from '../accounts/result.ts';
+import type { FilePolicy } from '../policy/compile.ts';
 import { keyFields } from './key-fields.ts';
 import { fields, refuse } from './output.ts';
 import { EXIT, type Flags, type Runtime, type Terminal } from './ports.ts';
@@ -15,15 +16,17 @@ export interface CreateFlags extends Flags {
   readonly expires?: string;
 }
 
-export const NO_KEY_FORMAT: Refusal = refusal(
+export const NO_POLICY: Refusal = refusal(
   'invalid',
   'The look of a key is set by the policy. Name its file with --policy FILE, or set LATCHKEY_POLICY.',
 );
 
 export function createKeyCommand(runtime: Runtime, flags: CreateFlags): Promise<number> {
   const json = flags['json'] === true;
-  return withAccounts(runtime, flags, async ({ accounts, actor, keyFormat }, signal) => {
-    if (keyFormat === undefined) return refuse(runtime.terminal, NO_KEY_FORMAT, json);
+  return withAccounts(runtime, flags, async ({ accounts, actor, policy }, signal) => {
+    if (policy === undefined) return refuse(runtime.terminal, NO_POLICY, json);
+    const unknown = unknownPlan(flags.plan, policy);
+    if (unknown !== undefined) return refuse(runtime.terminal, unknown, json);
     const expiresAtMs = expiryOf(flags.expires, accounts.clock().wallMs);
     if (typeof expiresAtMs === 'object' && expiresAtMs !== null) {
       return refuse(runtime.terminal, expiresAtMs, json);
@@ -39,7 +42,11 @@ export function createKeyCommand(runtime: Runtime, flags: CreateFlags): Promise<
       metadata: {},
       expiresAtMs,
     };
-    const created = await createKey(accounts, { wish, format: keyFormat }, { actor, signal });
+    const created = await createKey(
+      accounts,
+      { wish, format: policy.keyFormat },
+      { actor, signal },
+    );
     if (created.kind === 'refused') return refuse(runtime.terminal, created, json);
     tellKey(runtime.terminal, created.value, json);
     return EXIT.ok;
@@ -54,6 +61,18 @@ export function tellKey(terminal: Terminal, { record, text }: KeyWithText, json:
   }
   for (const line of fields([...keyFields(record), ['key', text]])) terminal.out(line);
   terminal.err('Store the key now: it is not shown again.');
+}
+
+/** A plan that the policy does not have would silently be the default. */
+export function unknownPlan(
+  plan: string | undefined,
+  { plans }: Pick<FilePolicy, 'plans'>,
+): Refusal | undefined {
+  if (plan === undefined || plans.has(plan)) return undefined;
+  return refusal(
+    'invalid',
+    `The policy has no plan ${JSON.stringify(plan)}. It has: ${[...plans.keys()].join(', ')}.`,
+  );
 }
 
 function listFlag(flags: object, name: string): readonly string[] {

@@ -1,7 +1,7 @@
 import { rotateKey } from '../accounts/keys/rotate-key.ts';
 import { refusal } from '../accounts/result.ts';
 import type { KeyId } from '../model/ids.ts';
-import { NO_KEY_FORMAT, tellKey } from './keys-create.ts';
+import { NO_POLICY, tellKey } from './keys-create.ts';
 import { refuse } from './output.ts';
 import { EXIT, type Flags, type Runtime } from './ports.ts';
 import { spanMs } from './time-span.ts';
@@ -17,15 +17,19 @@ export function rotateKeyCommand(
   flags: RotateFlags,
 ): Promise<number> {
   const json = flags['json'] === true;
-  return withAccounts(runtime, flags, async ({ accounts, actor, keyFormat }, signal) => {
-    if (keyFormat === undefined) return refuse(runtime.terminal, NO_KEY_FORMAT, json);
+  return withAccounts(runtime, flags, async ({ accounts, actor, policy }, signal) => {
+    if (policy === undefined) return refuse(runtime.terminal, NO_POLICY, json);
     const overlapMs = spanMs(flags.overlap);
     if (overlapMs === undefined) {
       const message = `--overlap ${JSON.stringify(flags.overlap)} is no time span. Write 30m, 24h, 7d, or 0.`;
       return refuse(runtime.terminal, refusal('invalid', message), json);
     }
     const wish = { id: id as KeyId, overlapMs };
-    const rotated = await rotateKey(accounts, { wish, format: keyFormat }, { actor, signal });
+    const rotated = await rotateKey(
+      accounts,
+      { wish, format: policy.keyFormat },
+      { actor, signal },
+    );
     if (rotated.kind === 'refused') return refuse(runtime.terminal, rotated, json);
     tellKey(runtime.terminal, rotated.value, json);
     return EXIT.ok;

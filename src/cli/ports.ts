@@ -17,8 +17,8 @@ export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
 export interface OpenAccounts {
   readonly accounts: Accounts;
-  /** Of the policy: what the text of a new key looks like. `undefined` where no policy was named. */
-  readonly keyFormat: FilePolicy['keyFormat'] | undefined;
+  /** Says what new keys look like and which plans there are. `undefined` where no policy was named. */
+  readonly policy: FilePolicy | undefined;
   /** Who is at the keyboard, for the audit log. */
   readonly actor: string;
   /** The replicas' stale window, as far as this configuration knows it. */

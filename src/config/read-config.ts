@@ -54,7 +54,9 @@ export function readCommandConfig(
   flags: Flags,
   environment: Environment,
 ): ConfigReading<CommandConfig> {
-  const reading = readSettings(flags, environment);
+  // A command has options of its own that share a name with one of `serve`, such as a user's --role.
+  const { databaseUrlFile, embedded, policy } = flags;
+  const reading = readSettings({ databaseUrlFile, embedded, policy }, environment);
   const store = storeOf(reading.values, reading.problems);
   const values = complete(reading.values);
   if (reading.problems.length > 0 || store === undefined || values === undefined) {

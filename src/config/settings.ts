@@ -1,5 +1,16 @@
-import { z } from 'zod';
-import { duration, hostPort, listenAddress, onOff, peppers, wholeNumber } from './values.ts';
+import type { z } from 'zod';
+import {
+  databaseUrl,
+  duration,
+  hostPort,
+  listenAddress,
+  name,
+  oneOf,
+  onOff,
+  path,
+  peppers,
+  wholeNumber,
+} from './values.ts';
 
 /** One thing that can be set: by a flag, by a variable, or left to its default. */
 export interface Setting<Value = unknown> {
@@ -8,6 +19,8 @@ export interface Setting<Value = unknown> {
   readonly flag: string | undefined;
   /** Also read from the file that `<variable>_FILE` names, and never shown. */
   readonly secret: boolean;
+  /** An option that names the file of a secret. The secret itself is never one: arguments are readable by everybody. */
+  readonly fileFlag: string | undefined;
   /** As it would be typed; `undefined`: nothing. */
   readonly fallback: string | undefined;
   readonly value: z.ZodType<Value, string>;
@@ -15,35 +28,39 @@ export interface Setting<Value = unknown> {
   readonly about: string;
 }
 
+/** Where the embedded server keeps its data when `--embedded` names no folder. */
+export const EMBEDDED_DIR_DEFAULT = '.latchkey/postgres';
+
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
-const path = z.string().min(1, 'must not be empty');
 
 const setting = <Value>(
   variable: Setting['variable'],
   value: z.ZodType<Value, string>,
-  rest: { about: string; flag?: string; fallback?: string; secret?: true },
+  rest: { about: string; flag?: string; fallback?: string; secret?: true; fileFlag?: string },
 ): Setting<Value> => ({
   variable,
   value,
   flag: rest.flag,
   secret: rest.secret === true,
+  fileFlag: rest.fileFlag,
   fallback: rest.fallback,
   about: rest.about,
 });
 
 export const SETTINGS = {
-  role: setting('LATCHKEY_ROLE', z.enum(['check', 'api', 'all'], 'must be check, api or all'), {
+  role: setting('LATCHKEY_ROLE', oneOf('check', 'api', 'all'), {
     flag: 'role',
     fallback: 'check',
     about: 'What this process serves: `check` decides for Envoy, `api` manages, `all` does both.',
   }),
-  databaseUrl: setting('LATCHKEY_DATABASE_URL', path, {
+  databaseUrl: setting('LATCHKEY_DATABASE_URL', databaseUrl, {
     secret: true,
+    fileFlag: 'databaseUrlFile',
     about: 'The Postgres to use: postgres://user:password@host:5432/name?sslmode=verify-full',
   }),
-  databaseListenUrl: setting('LATCHKEY_DATABASE_LISTEN_URL', path, {
+  databaseListenUrl: setting('LATCHKEY_DATABASE_LISTEN_URL', databaseUrl, {
     secret: true,
     about:
       'A direct address for LISTEN where the URL is a pooler’s. Without it, changes are seen by polling.',
@@ -84,7 +101,7 @@ export const SETTINGS = {
     about:
       '`2:base64,1:base64`: keys that digests are stored under. The highest version is for new keys; keep the others while keys under them live.',
   }),
-  replicaName: setting('LATCHKEY_REPLICA_NAME', z.string().min(1).max(200), {
+  replicaName: setting('LATCHKEY_REPLICA_NAME', name, {
     about: 'The name of this replica where replicas are listed. The default is the host’s name.',
   }),
   cacheCredentialsMax: setting('LATCHKEY_CACHE_CREDENTIALS_MAX', wholeNumber(100, 10_000_000), {
@@ -143,10 +160,7 @@ export const SETTINGS = {
   }),
   logLevel: setting(
     'LATCHKEY_LOG_LEVEL',
-    z.enum(
-      ['debug', 'info', 'warn', 'error', 'silent'],
-      'must be debug, info, warn, error or silent',
-    ),
+    oneOf('debug', 'info', 'warn', 'error', 'silent'),
     { fallback: 'info', about: 'The least level that is logged. Denials are info.' },
   ),
   denialLogRate: setting('LATCHKEY_DENIAL_LOG_RATE', wholeNumber(0, 100_000), {

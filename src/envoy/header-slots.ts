@@ -39,9 +39,7 @@ export function createHeaderSlots(wantedNames: readonly string[]): HeaderSlots {
   return {
     open: () => emptySlots.slice(),
     slotOf(bytes, start, end) {
-      const length = end - start;
-      if (length >= namesByLength.length) return -1;
-      for (const name of namesByLength[length] ?? noNames) {
+      for (const name of namesByLength[end - start] ?? noNames) {
         if (isName(name.codes, bytes, start)) return name.slot;
       }
       return -1;

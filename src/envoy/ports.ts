@@ -3,7 +3,10 @@
  * of a CheckResponse come out. A hit in memory is answered synchronously; only a missing fact gives a promise.
  * The handler never throws and never rejects: every fault is already a denial in bytes.
  */
-export type CheckHandler = (request: Uint8Array, call: CheckCall) => CheckReply | Promise<CheckReply>;
+export type CheckHandler = (
+  request: Uint8Array,
+  call: CheckCall,
+) => CheckReply | Promise<CheckReply>;
 
 /** What the transport knows of a call and the handler may use. */
 export interface CheckCall {

@@ -74,9 +74,9 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     reloadCertificates: certificates.reload,
     async stopAccepting() {
       certificates.stop();
-      // The name goes first and the queue is emptied, so that nobody who has connected is reset by the close.
+      // The name goes first, so that nobody joins the queue of a Unix socket any more.
       file?.remove();
-      await nextPoll();
+      await emptyAcceptQueue(server);
       server.close();
     },
     close() {
@@ -90,6 +90,9 @@ interface BuiltServer {
   readonly server: Server;
   readonly certificates: { reload(): Promise<void>; stop(): void };
 }
+
+/** Node's default `backlog`; the system may keep the queue shorter. */
+const ACCEPT_QUEUE_MAX = 511;
 
 /** An answer is one small write: waiting for more to fill a packet (Nagle) would only delay it. */
 const SOCKET_OPTIONS = { noDelay: true };
@@ -120,8 +123,10 @@ async function tlsServer(options: ListenerOptions, files: TlsFiles): Promise<Bui
       }
     },
   );
-  server.on('tlsClientError', (error) => {
+  server.on('tlsClientError', (error, socket) => {
     onEvent({ kind: 'handshake_failed', code: errorCode(error) });
+    // Node reports a handshake that timed out, and leaves it open.
+    socket.destroy();
   });
   onEvent({ kind: 'certificate_loaded', notAfterMs: current.notAfterMs });
   const apply = ({ context }: { context: Parameters<TlsServer['setSecureContext']>[0] }) =>
@@ -151,8 +156,20 @@ function boundAddress(server: Server, listen: ListenAddress): BoundAddress {
     : { host: listen.host, port: listen.port };
 }
 
-/** Two turns of setImmediate have one whole look at the sockets between them. */
-const nextPoll = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(() => setImmediate(resolve));
-  });
+/**
+ * The system keeps connections that nobody has accepted yet, and closing the socket would reset them; libuv takes one per
+ * look at the sockets. Bounded, since on TCP new ones may keep coming.
+ */
+async function emptyAcceptQueue(server: Server): Promise<void> {
+  let arrived = true;
+  const onArrival = () => {
+    arrived = true;
+  };
+  server.on('connection', onArrival).on('drop', onArrival);
+  for (let looks = 0; arrived && looks < ACCEPT_QUEUE_MAX; looks++) {
+    arrived = false;
+    // Two turns of setImmediate have one whole look at the sockets between them.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  }
+  server.off('connection', onArrival).off('drop', onArrival);
+}

@@ -27,7 +27,7 @@ export type AdminServerStart =
 const BODY_BYTES_MAX = 1024;
 /** A scraper or a kubelet sends a few hundred bytes. */
 const HEADER_BYTES_MAX = 8 * 1024;
-/** From the first byte of a request to its last; a slow sender holds a connection no longer. */
+/** From the first byte of a request to its last, and for a connection on which nothing comes. */
 const REQUEST_TIMEOUT_MS = 2_000;
 /** Between two scrapes of the usual 15 s or 30 s the connection is closed. */
 const KEEP_ALIVE_MS = 5_000;
@@ -65,7 +65,7 @@ function createApp({ readiness, scrape, onFault }: AdminServerOptions): FastifyI
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: REQUEST_TIMEOUT_MS + KEEP_ALIVE_MS,
+    connectionTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
     // Probes must see what /readyz says until the very end, not a 503 of the framework.
@@ -100,7 +100,7 @@ const PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
 function refuseTheRest(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
   const isKnown = PATHS.has(request.url.split('?', 1)[0] ?? '');
   if (isKnown && (request.method === 'GET' || request.method === 'HEAD')) return undefined;
-  // What is left of an unread body would be taken for the next request.
+  // Whoever comes with a body or to the wrong place is no scraper: nothing more is read from it.
   reply.header('connection', 'close');
   if (!isKnown) return sendProblem(reply, 404, 'not_found');
   return sendProblem(reply.header('allow', 'GET, HEAD'), 405, 'method_not_allowed');

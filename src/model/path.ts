@@ -102,8 +102,16 @@ function hidesAnotherPath(spelling: string): boolean {
 }
 
 function hexByte(text: string, start: number): number | undefined {
-  const digits = text.slice(start, start + 2);
-  return /^[0-9A-Fa-f]{2}$/.test(digits) ? Number.parseInt(digits, 16) : undefined;
+  const high = hexDigit(text.charCodeAt(start));
+  const low = hexDigit(text.charCodeAt(start + 1));
+  return high === undefined || low === undefined ? undefined : high * 16 + low;
+}
+
+/** Takes the NaN beyond the end of a text for no digit. */
+function hexDigit(code: number): number | undefined {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : undefined;
 }
 
 /** The escapes of a path, decoded together (RFC 3629: no overlong forms, no surrogates). */

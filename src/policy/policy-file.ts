@@ -8,9 +8,9 @@ export type PolicyFileReading =
   | { readonly kind: 'unreadable'; readonly message: string };
 
 /**
- * What tells one state of the file from another without reading it: the path behind all symbolic links (Kubernetes
- * swaps a link of a directory above the file), and what a write, a rename or a replacement changes. The time of change
- * is in it because a write can keep size and modification time.
+ * What tells one state of the file from another without reading it: what a write, a rename or a replacement changes, and
+ * the path behind all symbolic links (Kubernetes swaps a link above the file), since not every file system numbers its
+ * files. The time of change is in it because a write can keep size and modification time.
  */
 export async function fingerprint(path: string): Promise<string> {
   try {

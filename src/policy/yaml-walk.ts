@@ -52,7 +52,7 @@ interface Spot {
 function readValue(walk: Walk, node: unknown, spot: Spot): unknown {
   const { path, offset, children } = spot;
   walk.valuesLeft -= 1;
-  if (walk.valuesLeft < -1e9) {
+  if (walk.valuesLeft < 0) {
     return giveUp(walk, spot, 'the aliases of this file expand to too much; write it out.');
   }
   if (path.length > DEPTH_MAX) {

@@ -29,12 +29,15 @@ export interface ServerBinaries {
  * does not when they lie under a home that is closed to that user, or when the package's install script, which makes
  * the links between its libraries, was not allowed to run: then they are copied once into a cache folder, and linked.
  */
-export async function serverBinaries(identity: ServerIdentity): Promise<ServerBinaries> {
+export async function serverBinaries(
+  identity: ServerIdentity,
+  cacheDir: string = defaultCacheDir(identity),
+): Promise<ServerBinaries> {
   const { nativeDir, version } = await installedPackage();
   const installed = binariesIn(nativeDir);
   if (await runs(installed, identity)) return installed;
 
-  const copyDir = join(cacheDir(identity), `postgres-${version}`);
+  const copyDir = join(cacheDir, `postgres-${version}`);
   const copied = binariesIn(copyDir);
   if (await runs(copied, identity)) return copied;
   await copyNative(nativeDir, copyDir);
@@ -93,7 +96,7 @@ export function identityOptions(identity: ServerIdentity): { uid?: number; gid?:
 }
 
 /** Root's copy must be readable by another user, and writable by none but root. */
-function cacheDir(identity: ServerIdentity): string {
+function defaultCacheDir(identity: ServerIdentity): string {
   return identity.uid === undefined ? join(homedir(), '.cache', 'latchkey') : '/var/cache/latchkey';
 }
 

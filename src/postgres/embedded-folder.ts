@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import {
   chown,
   mkdir,
@@ -19,6 +20,9 @@ import { EmbeddedPostgresError } from './embedded-error.ts';
 import type { ServerIdentity } from './embedded-identity.ts';
 
 const run = promisify(execFile);
+
+/** A database cluster in the making. */
+const STAGING_PREFIX = 'init-';
 
 /** What the folder of an embedded server holds. */
 export interface ServerFolder {
@@ -48,7 +52,7 @@ export async function prepareFolder(
   identity: ServerIdentity,
 ): Promise<void> {
   if (await exists(join(folder.cluster, 'PG_VERSION'))) return;
-  await mkdir(folder.root, { recursive: true, mode: 0o700 });
+  await makeFolder(folder.root);
   const strangers = (await readdir(folder.root)).filter((name) => !isOurs(name));
   if (strangers.length > 0) {
     throw new EmbeddedPostgresError(
@@ -60,11 +64,32 @@ export async function prepareFolder(
     await chown(folder.root, identity.uid, identity.gid);
     await requireReachable(folder.root, identity);
   }
+  await removeAbandoned(folder);
   await initialise(folder, binaries, identity);
 }
 
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new EmbeddedPostgresError(`The data folder cannot be made: ${textOf(cause)}`, { cause });
+  }
+}
+
+/** Far longer than initdb takes: nobody is at work there any more. */
+const ABANDONED_AFTER_MS = 600_000;
+
+async function removeAbandoned(folder: ServerFolder): Promise<void> {
+  for (const name of await readdir(folder.root)) {
+    if (!name.startsWith(STAGING_PREFIX)) continue;
+    const path = join(folder.root, name);
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
 const isOurs = (name: string): boolean =>
-  ['cluster', 'password', 'owner'].includes(name) || name.startsWith('init-');
+  ['cluster', 'password', 'owner'].includes(name) || name.startsWith(STAGING_PREFIX);
 
 /**
  * In a folder of its own that is renamed when it is whole: an interrupted initdb is never taken for a database, and of
@@ -75,7 +100,7 @@ async function initialise(
   binaries: ServerBinaries,
   identity: ServerIdentity,
 ): Promise<void> {
-  const staging = await mkdtemp(join(folder.root, 'init-'));
+  const staging = await mkdtemp(join(folder.root, STAGING_PREFIX));
   const ownership = identityOptions(identity);
   try {
     const passwordFile = join(staging, 'password');
@@ -138,10 +163,11 @@ async function requireReachable(path: string, identity: ServerIdentity): Promise
 export async function runningServerPid(folder: ServerFolder): Promise<number | undefined> {
   const pidFile = join(folder.cluster, 'postmaster.pid');
   const pid = await readPid(pidFile);
-  if (pid === undefined || !isAlive(pid)) return undefined;
+  if (pid === undefined) return undefined;
   // Postgres works in its data directory; a process that works elsewhere merely got the same number.
   const workingDir = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
-  if (workingDir === undefined || workingDir === folder.cluster) return pid;
+  const isServer = isAlive(pid) && (workingDir === undefined || workingDir === folder.cluster);
+  if (isServer) return pid;
   await rm(pidFile, { force: true });
   return undefined;
 }
@@ -155,9 +181,18 @@ export async function readPid(file: string): Promise<number | undefined> {
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+  // One that has ended and waits for its parent to notice still takes signals (proc(5): the state follows the name).
+  return !/\) Z /.test(readOrEmpty(`/proc/${pid}/stat`));
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }
 

@@ -24,6 +24,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number | undefined;
   /** Server settings, `name=value`, for tests (`fsync=off`). */
   readonly settings?: readonly string[] | undefined;
+  /** Where the server's programs are copied when its user cannot run them where npm put them. */
+  readonly binariesCacheDir?: string | undefined;
   readonly log: PostgresLog;
 }
 
@@ -54,7 +56,7 @@ export async function startEmbeddedPostgres(
 ): Promise<EmbeddedPostgres> {
   const folder = serverFolder(options.dataDir);
   const identity = await serverIdentity();
-  const binaries = await serverBinaries(identity);
+  const binaries = await serverBinaries(identity, options.binariesCacheDir);
   await prepareFolder(folder, binaries, identity);
   await requireFree(folder, options.log);
 

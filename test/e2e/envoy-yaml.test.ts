@@ -165,7 +165,7 @@ describe('envoy.yaml', () => {
   });
 
   describe('carries out what latchkey says', () => {
-    it('allow: principal set over nothing else, credential gone from header and query', async () => {
+    it('allow: principal set, credential gone from header, cookie and query', async () => {
       probe.setHandler(allowing({ requestHeaders: [{ name: 'cookie', value: 'theme=dark' }] }));
       const response = await envoy.request({
         path: '/a?api_key=secret&b=2',
@@ -215,6 +215,25 @@ describe('envoy.yaml', () => {
       const response = await envoy.request();
       expect(response.status).toBe(200);
       expect(response.body).not.toContain('x-envoy-external-address');
+    });
+
+    it('what latchkey adds does not change the route', async () => {
+      probe.setHandler(allowing({ requestHeaders: [line('content-type', 'application/grpc')] }));
+      // What the upstream takes for a gRPC call it answers in a header.
+      const echo = JSON.parse((await envoy.request()).header('echo') ?? '{}');
+      expect(echo.protocol).toBe('1.1');
+    });
+
+    it.each([
+      ['to the upstream', 'requestHeaders'],
+      ['to the client', 'responseHeaders'],
+    ])('a header %s that holds a line break is a 500, not two headers', async (_to, list) => {
+      const handler = allowing({ [list]: [line('x-a', '1~~x-b: 2')] });
+      probe.setHandler(async (request, metadata) => {
+        const bytes = (await handler(request, metadata)).toString('latin1');
+        return Buffer.from(bytes.replace('~~', '\r\n'), 'latin1');
+      });
+      expect((await envoy.request()).status).toBe(500);
     });
 
     it.each([':path', ':method', ':authority', 'host'])('but not a new %s: 500', async (name) => {

@@ -75,6 +75,8 @@ export function createCheckClient(
     // A refusal is what some tests look for: it must not be hidden by a retry.
     'grpc.enable_retries': 0,
     'grpc.max_receive_message_length': -1,
+    // What the test certificates are made out to; an IP address cannot be a TLS server name.
+    'grpc.ssl_target_name_override': 'localhost',
     ...options.channel,
   });
   return {

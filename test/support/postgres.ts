@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   chmod,
   chown,
+  copyFile,
   mkdir,
   mkdtemp,
   readdir,
@@ -100,16 +101,24 @@ export function changeUrl(
   return changed.toString();
 }
 
+export interface TestPostgresOptions {
+  /** Server settings, `name=value`. */
+  readonly settings?: readonly string[];
+  /** Files for the data directory (`ssl_cert_file=NAME` finds them there), by name: copied from these paths, mode 0600. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
 /**
  * Starts a server on a copy of a template that is made once per state of the migrations (initdb, start, migrate, stop)
  * and kept in the system's temporary folder. A copy and a start take a fraction of a second.
  */
-export async function startTestPostgres(
-  options: { readonly settings?: readonly string[] } = {},
-): Promise<TestPostgres> {
+export async function startTestPostgres(options: TestPostgresOptions = {}): Promise<TestPostgres> {
   const template = await templateDir();
   const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-test-postgres-'));
   await run('cp', ['-a', `${template}/.`, dataDir]);
+  for (const [name, source] of Object.entries(options.files ?? {})) {
+    await installFile(source, join(dataDir, 'cluster', name));
+  }
   const settings = [...TEST_SETTINGS, ...(options.settings ?? [])];
   const launch = (port?: number) => startEmbeddedPostgres({ dataDir, port, settings, log: silent });
   const server = await launch().catch(async (error: unknown) => {
@@ -117,6 +126,14 @@ export async function startTestPostgres(
     throw error;
   });
   return controls(server, { dataDir, launch });
+}
+
+/** The server reads a private key only if it is its own. */
+async function installFile(source: string, place: string): Promise<void> {
+  const { uid, gid } = await serverIdentity();
+  await copyFile(source, place);
+  await chmod(place, 0o600);
+  if (uid !== undefined && gid !== undefined) await chown(place, uid, gid);
 }
 
 function controls(

@@ -5,6 +5,7 @@ import {
   mkdtemp,
   rename,
   rm,
+  stat,
   symlink,
   truncate,
   utimes,
@@ -262,17 +263,27 @@ describe('a changed file', () => {
     expect(news()).toEqual([]);
   });
 
-  it('reads that overlap are done in turn: the last text is in force last', async () => {
-    const replace = async (realm: string) => {
-      await writeFile(`${path}.new`, policyText(realm));
-      await rename(`${path}.new`, path);
-    };
-    await replace('two');
-    const reads = [source.reload(), look(2), source.reload()];
-    await replace('three');
-    await Promise.all([...reads, source.reload(), look(2)]);
-    expect(source.current().realm).toBe('three');
-    expect(source.current().generation).toBe(1 + news().length);
+  it('is never read twice at once, so an older text cannot overtake a newer one', async () => {
+    let active = 0;
+    let activeMax = 0;
+    const { every: everyTurn, look: lookTurn } = handLooks();
+    const counted = await start(path, everyTurn, async (file) => {
+      active += 1;
+      activeMax = Math.max(activeMax, active);
+      const { size } = await stat(file);
+      active -= 1;
+      return `${size}`;
+    });
+    await writeFile(path, policyText('three'));
+    await Promise.all([
+      counted.reload(),
+      lookTurn(2),
+      counted.reload(),
+      lookTurn(),
+      counted.reload(),
+    ]);
+    expect(activeMax).toBe(1);
+    expect(counted.current()).toMatchObject({ realm: 'three', generation: 2 });
   });
 
   it('is looked at no more after close', async () => {

@@ -65,7 +65,7 @@ describe('adaptEnvoyConfig changes nothing but', () => {
   });
 
   it('the endpoints of latchkey: TCP instead of the socket, and as many as there are', () => {
-    const check = [{ address: '127.0.0.1', port: 4 }, { socketPath: '/b.sock' }];
+    const check = [{ port: 4 }, { socketPath: '/b.sock' }];
     expect(changes({ check })).toEqual({
       [`${endpoint(0)}.pipe.path`]: undefined,
       [`${endpoint(0)}.socket_address.address`]: '127.0.0.1',

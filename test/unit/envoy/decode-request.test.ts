@@ -89,6 +89,11 @@ describe('no line of a header goes unseen', () => {
     ['in two lists', [rawLines(['x-api-key', 'a']), rawLines(['x-api-key', 'b'])], ['a', 'b']],
     ['in map and list', [mapLine('x-api-key', 'a'), rawLines(['x-api-key', 'b'])], ['a', 'b']],
     ['in other case', [mapLine('X-Api-Key', 'a'), rawLines(['X-API-KEY', 'b'])], ['a', 'b']],
+    [
+      'a map entry has no raw_value: its third field is a stranger',
+      [message(3, text(1, 'x-api-key'), text(2, 'v'), text(3, 'r'))],
+      'v',
+    ],
     ['value before name', [message(3, text(2, 'a'), text(1, 'x-api-key'))], 'a'],
   ])('%s', (_, http, expected) => {
     expect(slotOf(http)).toStrictEqual(expected);

@@ -195,7 +195,7 @@ describe('the runner', () => {
 
   it('reports the path without its query, and the client address of denials', () => {
     const { run, reports } = setUp();
-    run(request('/read?api_key=canary-secret'), FOREVER);
+    void run(request('/read?api_key=canary-secret'), FOREVER);
     expect(reports).toMatchObject([{ path: '/read', method: 'GET', host: 'a.example' }]);
     expect(JSON.stringify(reports)).not.toContain('canary');
   });
@@ -203,7 +203,7 @@ describe('the runner', () => {
   it('tells which key was let through, and from where', () => {
     const uses: unknown[] = [];
     const { run } = setUp({ used: (...use) => uses.push(use) });
-    run(request('/read', 'k_reader'), FOREVER);
+    void run(request('/read', 'k_reader'), FOREVER);
     expect(uses).toEqual([['k0000000001', NOW.wallMs, null]]);
   });
 });

@@ -28,14 +28,12 @@ const FORMATS: readonly KeyFormat[] = [
 const VISIBLE = Array.from({ length: 94 }, (_, index) => String.fromCharCode(0x21 + index));
 const BASE62 = VISIBLE.filter((char) => /[0-9A-Za-z]/.test(char));
 
-const formatAndEnvironment = fc
-  .constantFrom(...FORMATS)
-  .chain((format) =>
-    fc.record({
-      format: fc.constant(format),
-      environment: fc.constantFrom(...format.environments),
-    }),
-  );
+const formatAndEnvironment = fc.constantFrom(...FORMATS).chain((format) =>
+  fc.record({
+    format: fc.constant(format),
+    environment: fc.constantFrom(...format.environments),
+  }),
+);
 
 describe('minting', () => {
   it('every minted key parses to its own id and environment', () => {

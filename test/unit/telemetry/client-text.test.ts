@@ -26,6 +26,12 @@ describe('clientText', () => {
     }
   });
 
+  it('never shows a part of a key that the cut made too short to be recognised', () => {
+    for (let before = 900; before < 1100; before += 1) {
+      expect(clientText(`/${'a'.repeat(before)}/${KEY}`)).not.toContain(KEY.slice(0, 12));
+    }
+  });
+
   it('shows so much and no more of a long text', () => {
     expect(clientText('/a'.repeat(30_000))).toBe(`${'/a'.repeat(128)}...`);
     expect(clientText('a'.repeat(60_000)).length).toBeLessThan(30);

@@ -50,6 +50,16 @@ describe('the line of a denial', () => {
     expect(lines[0]?.fields).toMatchObject({ reason: 'key_revoked', status: 404, hidden: true });
   });
 
+  it('shows of every text that the client chose only what a log may', () => {
+    const { denials, lines } = setUp();
+    const secret = `lk_live_${'s'.repeat(46)}`;
+    const denial = deny('path_malformed');
+
+    denials.record(denial, reportOf(denial, { method: secret, host: secret, path: `/${secret}` }));
+
+    expect(JSON.stringify(lines)).not.toContain('sss');
+  });
+
   it.each([
     ['key_unknown', 'info'],
     ['limit_exceeded', 'info'],

@@ -65,6 +65,16 @@ describe('decisions', () => {
     ]);
   });
 
+  it('of a rule that was kept for a while lose their series all the same', async () => {
+    const { metrics, load, series } = setUp();
+    load('old');
+    metrics.decided(reportOf(allowed('old')));
+    load('old');
+    load('new');
+
+    expect(await series('latchkey_decisions_total')).toEqual([]);
+  });
+
   it('add no series for anything that a client chose', async () => {
     const { metrics, load } = setUp();
     load('scans-read');
