@@ -95,7 +95,7 @@ async function startDemo(
   closers.push(() => upstream.close());
   terminal.err('Starting Envoy …');
   const configText = adaptEnvoyConfig(await readFile(ENVOY_FILE, 'utf8'), {
-    listener: { port },
+    listener: { address: '127.0.0.1', port },
     admin: { port: 0 },
     check: [{ socketPath }],
     upstream: { port: upstream.port },

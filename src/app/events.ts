@@ -8,7 +8,11 @@ import type { Telemetry } from './telemetry.ts';
 export function tellLifecycle(event: LifecycleEvent, log: Log): void {
   switch (event.kind) {
     case 'part_changed':
-      log('info', 'part changed', { ...event.part });
+      log('info', 'part changed', {
+        part: event.part.name,
+        state: event.part.state,
+        reason: event.part.reason,
+      });
       break;
     case 'readiness_changed':
       log('info', 'readiness changed', { from: event.from, to: event.to });

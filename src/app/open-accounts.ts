@@ -7,15 +7,12 @@ import type { FilePolicy } from '../policy/compile.ts';
 import { POLICY_BYTES_MAX } from '../policy/policy-file.ts';
 import { formatProblem } from '../policy/problem.ts';
 import type { PostgresLog } from '../postgres/log.ts';
-import { checkSchema, type SchemaCheck } from '../postgres/schema.ts';
 import { PepperKeyring } from '../secrets/pepper-keyring.ts';
 import { createAccounts } from './accounts.ts';
+import { askSchema } from './schema-at-start.ts';
 import { openStore } from './store.ts';
 import { sleep } from './system.ts';
 import { processTerminal } from './terminal.ts';
-
-/** A command that waits longer for its first answer is better told that there is none. */
-const SCHEMA_TIMEOUT_MS = 10_000;
 
 /** The store for one command: what it writes is on record under the name of whoever runs it. */
 export async function openAccounts(
@@ -31,8 +28,7 @@ export async function openAccounts(
   if (opened.kind === 'refused') return opened;
   const { database, close } = opened.value;
   try {
-    const schema = await checkSchema(database, AbortSignal.timeout(SCHEMA_TIMEOUT_MS));
-    const problem = schemaProblem(schema);
+    const problem = await askSchema(database);
     if (problem !== undefined) {
       await close();
       return refusal('conflict', problem);
@@ -52,20 +48,6 @@ export async function openAccounts(
       close,
     },
   };
-}
-
-/** What stands between this binary and a schema; `undefined`: nothing. */
-export function schemaProblem(schema: SchemaCheck): string | undefined {
-  switch (schema.kind) {
-    case 'ok':
-      return undefined;
-    case 'not_migrated':
-      return 'The database has no schema yet. Run `latchkey migrate`.';
-    case 'behind':
-      return `The schema of the database (${schema.schemaVersion}) is older than this latchkey needs. Run \`latchkey migrate\`.`;
-    case 'too_old_binary':
-      return `This latchkey is too old for the schema of the database (${schema.schemaVersion}). Install a newer one.`;
-  }
 }
 
 async function readPolicy(file: string): Promise<Result<FilePolicy>> {

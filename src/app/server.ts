@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { ok, type Result, refusal } from '../accounts/result.ts';
 import type { ServeConfig } from '../config/serve-config.ts';
 import { type AdminServer, startAdminServer } from '../http/admin.ts';
@@ -6,21 +5,13 @@ import { createLifecycle, type Lifecycle, type Part, type StopReport } from '../
 import type { FilePolicy } from '../policy/compile.ts';
 import { formatProblem } from '../policy/problem.ts';
 import { createPolicySource, type PolicyEvent, type PolicySource } from '../policy/source.ts';
-import { createChangeFeed } from '../postgres/change-feed.ts';
-import { createChangeHints } from '../postgres/change-hints.ts';
-import { createKeyStore } from '../postgres/key-store.ts';
 import type { Database } from '../postgres/pool.ts';
-import { createReplicaRegistry } from '../postgres/replica-registry.ts';
-import { checkSchema } from '../postgres/schema.ts';
-import { createUsageStore } from '../postgres/usage-store.ts';
-import { PepperKeyring } from '../secrets/pepper-keyring.ts';
 import type { LogSink } from '../telemetry/logger.ts';
-import { type CheckService, createCheckService } from './check-service.ts';
+import { openApiRole } from './api-role.ts';
+import { openCheckRole } from './check-role.ts';
 import { tellLifecycle } from './events.ts';
-import { schemaProblem } from './open-accounts.ts';
-import { addressText, openGrpc } from './open-grpc.ts';
-import { watchStore } from './readiness.ts';
-import { type OpenStore, openStore } from './store.ts';
+import { schemaAtStart } from './schema-at-start.ts';
+import { openStore } from './store.ts';
 import { systemClock, systemSchedule } from './system.ts';
 import { createTelemetry, type Telemetry } from './telemetry.ts';
 import { packageVersion } from './version.ts';
@@ -29,17 +20,18 @@ export interface RunningServer {
   readonly database: Database;
   readonly policy: () => FilePolicy;
   readonly lifecycle: Lifecycle;
-  /** Where Envoy asks, as it would be configured. */
-  readonly checkAddress: string;
+  /** Where Envoy asks; `undefined` where nothing is decided. */
+  readonly checkAddress: string | undefined;
   readonly adminAddress: { readonly host: string; readonly port: number };
   reloadPolicy(): Promise<void>;
   stop(reason?: string): Promise<StopReport>;
 }
 
-const STORE_CLOSE_MS = 20_000;
-const SERVICE_STOP_MS = 5000;
-const ADMIN_CLOSE_MS = 2000;
-const SCHEMA_TIMEOUT_MS = 5000;
+/** With the drain's default times a stop takes at most 25 seconds: less than the 30 that Kubernetes gives. */
+const STORE_CLOSE_MS = 3000;
+/** Its server writes everything to disk first. */
+const EMBEDDED_CLOSE_MS = 20_000;
+const ADMIN_CLOSE_MS = 1000;
 
 /**
  * A running latchkey. Opens in the order in which a request needs it and closes the other way round; whatever fails halfway
@@ -68,7 +60,7 @@ export async function startServer(
   return started;
 }
 
-interface Surroundings {
+export interface Surroundings {
   readonly telemetry: Telemetry;
   readonly lifecycle: Lifecycle;
   /** What gRPC health says follows readiness, once there is a server to say it. */
@@ -76,13 +68,13 @@ interface Surroundings {
 }
 
 async function open(config: ServeConfig, around: Surroundings): Promise<Result<RunningServer>> {
-  const { telemetry, lifecycle, health } = around;
+  const { telemetry, lifecycle } = around;
   // All parts before the first is ready: otherwise the process would be ready for a moment with half of them.
   const parts = {
     policy: lifecycle.part('policy'),
     store: lifecycle.part('store'),
-    listener: lifecycle.part('listener'),
   };
+  const listener = config.role === 'api' ? undefined : lifecycle.part('listener');
   const policy = await openPolicy(config.policyFile, { ...around, part: parts.policy });
   if (policy.kind === 'refused') return policy;
   const store = await openStore(config.store, {
@@ -91,46 +83,33 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
     running: 'refuse',
   });
   if (store.kind === 'refused') return store;
-  lifecycle.onStop({ name: 'store', deadlineMs: STORE_CLOSE_MS, run: () => store.value.close() });
+  lifecycle.onStop({
+    name: 'store',
+    deadlineMs: config.store.kind === 'embedded' ? EMBEDDED_CLOSE_MS : STORE_CLOSE_MS,
+    run: () => store.value.close(),
+  });
 
   const admin = await openAdmin(config, around);
   if (admin.kind === 'refused') return admin;
-  const service = createService(config, { ...around, policy: policy.value, store: store.value });
-  const schema = (): Promise<string | undefined> => askSchema(store.value.database);
   // A database that does not answer is waited for; one that answers and does not fit is told at once.
-  const problem = await schema().catch(() => 'silent' as const);
-  if (problem !== undefined && problem !== 'silent') return refusal('conflict', problem);
-  const watch = watchStore(
-    {
-      ...{ part: parts.store, follower: service.follower, log: telemetry.log, schema },
-      onSchema: () => service.start(),
-    },
-    problem === undefined,
-  );
-  lifecycle.onStop({
-    name: 'service',
-    deadlineMs: SERVICE_STOP_MS,
-    async run() {
-      watch.stop();
-      await service.stop();
-    },
+  const schema = await schemaAtStart(store.value.database);
+  if (schema.kind === 'problem') return refusal('conflict', schema.message);
+  const isSchemaKnown = schema.kind === 'serves';
+  const opened = { ...around, policy: policy.value, store: store.value, isSchemaKnown };
+  const roleParts = { ...opened, storePart: parts.store };
+  const check =
+    listener === undefined ? undefined : await openCheckRole(config, { ...roleParts, listener });
+  if (check?.kind === 'refused') return check;
+  if (check === undefined) openApiRole(roleParts);
+  const { host, port } = admin.value.address;
+  telemetry.log('info', 'serving', {
+    ...{ role: config.role, check: check?.value.address, admin: `${host}:${port}` },
   });
-  telemetry.metrics.readFrom({
-    cache: () => service.cache.stats(),
-    lookups: () => service.lookups.stats(),
-    follower: () => service.follower.state(),
-    limits: () => service.limits.stats(),
-  });
-  const grpc = await openGrpc(config, { ...around, handler: service.handler });
-  if (grpc.kind === 'refused') return grpc;
-  health.set = grpc.value.setServing;
-  parts.listener.ready();
-  telemetry.log('info', 'limits hold per replica: N replicas admit up to N times a quota');
   return ok({
     database: store.value.database,
     policy: policy.value.current,
     lifecycle,
-    checkAddress: addressText(grpc.value),
+    checkAddress: check?.value.address,
     adminAddress: admin.value.address,
     async reloadPolicy() {
       await policy.value.reload();
@@ -141,10 +120,6 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
       return report;
     },
   });
-}
-
-async function askSchema(database: Database): Promise<string | undefined> {
-  return schemaProblem(await checkSchema(database, AbortSignal.timeout(SCHEMA_TIMEOUT_MS)));
 }
 
 async function openPolicy(
@@ -193,29 +168,4 @@ async function openAdmin(
     run: () => started.server.close(),
   });
   return ok(started.server);
-}
-
-function createService(
-  config: ServeConfig,
-  parts: Surroundings & { readonly policy: PolicySource; readonly store: OpenStore },
-): CheckService {
-  const { telemetry, policy, store } = parts;
-  const { database } = store;
-  return createCheckService({
-    policy: policy.current,
-    keys: createKeyStore(database, telemetry.log),
-    keyring: new PepperKeyring(config.peppers),
-    feed: createChangeFeed(database),
-    hints: createChangeHints({
-      url: store.listenUrl,
-      applicationName: 'latchkey-listen',
-      log: telemetry.log,
-      random: Math.random,
-    }),
-    registry: createReplicaRegistry(database, { id: randomUUID(), name: config.replicaName }),
-    usage: createUsageStore(database),
-    ...{ cache: config.cache, lookups: config.lookups, limits: config.limits },
-    ...{ observer: telemetry.observer, cacheObserver: telemetry.cacheObserver },
-    onFault: telemetry.onFault,
-  });
 }

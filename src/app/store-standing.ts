@@ -1,17 +1,17 @@
 import type { FollowerState } from '../cache/follower.ts';
 
-/** How a replica stands to its store. */
-export type Standing =
-  | { readonly kind: 'not_read' }
-  | { readonly kind: 'silent' }
-  | { readonly kind: 'followed' };
+/** How a process stands to its store. */
+export type Standing = 'not_read' | 'silent' | 'followed';
+
+/** Several polls of the follower: one slow answer is no outage. */
+const SILENT_MS_MAX = 5000;
 
 export function storeStanding(
   { firstReadDone, lastConfirmedMonoMs }: FollowerState,
   monoMs: number,
-  silentMsMax: number,
 ): Standing {
-  if (!firstReadDone) return { kind: 'not_read' };
-  const isSilent = lastConfirmedMonoMs === undefined || monoMs - lastConfirmedMonoMs > silentMsMax;
-  return { kind: isSilent ? 'silent' : 'followed' };
+  if (!firstReadDone) return 'not_read';
+  const isSilent =
+    lastConfirmedMonoMs === undefined || monoMs - lastConfirmedMonoMs > SILENT_MS_MAX;
+  return isSilent ? 'silent' : 'followed';
 }

@@ -21,11 +21,16 @@ export class Announcer {
   readonly #parts: AnnouncerParts;
   #applied: StorePosition | undefined;
   #announced: StorePosition | undefined;
-  #announcedAtMs = Number.NEGATIVE_INFINITY;
+  #announcedAtMs: number | undefined;
   #announcing: Promise<void> | undefined;
 
   constructor(parts: AnnouncerParts) {
     this.#parts = parts;
+  }
+
+  /** When the last announcement that arrived was begun. */
+  get lastAnnouncedMonoMs(): number | undefined {
+    return this.#announcedAtMs;
   }
 
   /** Everything up to `position` has been applied. Returns at once. */
@@ -43,7 +48,8 @@ export class Announcer {
 
   #isDue({ epoch, version }: StorePosition): boolean {
     if (this.#announced?.epoch !== epoch || this.#announced.version !== version) return true;
-    return this.#parts.clock().monoMs - this.#announcedAtMs >= HEARTBEAT_MS;
+    const lastMs = this.#announcedAtMs ?? Number.NEGATIVE_INFINITY;
+    return this.#parts.clock().monoMs - lastMs >= HEARTBEAT_MS;
   }
 
   async #run(): Promise<void> {

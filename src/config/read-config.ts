@@ -1,21 +1,27 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { DatabaseConfig, ServeConfig, StoreConfig } from './serve-config.ts';
-import { SETTINGS, type Setting, type SettingName, type SettingValues } from './settings.ts';
+import type { ServeConfig, StoreConfig } from './serve-config.ts';
+import type { SettingValues } from './settings.ts';
+import {
+  type Environment,
+  type Flags,
+  readSettings,
+  type SettingsReading,
+} from './settings-reading.ts';
 
-/** Options as they were typed: camel case, `true` for one without a value. */
-export type Flags = Readonly<Record<string, string | boolean | undefined>>;
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment, Flags };
 
 export type ConfigReading<Config> =
-  | { readonly kind: 'ok'; readonly config: Config; readonly summary: Summary }
+  | {
+      readonly kind: 'ok';
+      readonly config: Config;
+      /** What is in force, by variable, without secrets. */
+      readonly summary: Summary;
+      /** What will work, and probably not as it was meant. */
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'invalid'; readonly problems: readonly string[] };
 
-/** What is in force, without secrets. */
 export type Summary = Readonly<Record<string, string>>;
-
-/** Where the embedded server keeps its data when `--embedded` names no folder. */
-export const EMBEDDED_DIR_DEFAULT = '.latchkey/postgres';
 
 /** What `serve` needs. Every problem at once. */
 export function readServeConfig(
@@ -23,14 +29,19 @@ export function readServeConfig(
   environment: Environment,
 ): ConfigReading<ServeConfig> {
   const reading = readSettings(flags, environment);
-  const { problems } = reading;
-  const store = storeOf(reading.values, problems);
+  const { problems, summary } = reading;
+  const store = storeOf(reading);
   const values = complete(reading.values);
   const { policyFile } = reading.values;
   if (policyFile === undefined && !reading.failed.has('policyFile')) {
     problems.push('No policy is named. Use --policy FILE, or set LATCHKEY_POLICY.');
   }
-  const tls = tlsOf(reading.values, problems);
+  const tls = tlsOf(reading);
+  if (sameAddress(reading.values)) {
+    problems.push(
+      'LATCHKEY_CHECK_LISTEN and LATCHKEY_ADMIN_LISTEN are the same address. Change one of the two.',
+    );
+  }
   if (
     problems.length > 0 ||
     store === undefined ||
@@ -39,7 +50,8 @@ export function readServeConfig(
   ) {
     return { kind: 'invalid', problems };
   }
-  return { kind: 'ok', config: { ...values, store, policyFile, tls }, summary: reading.summary };
+  const config = { ...values, store, policyFile, tls };
+  return { kind: 'ok', config, summary, warnings: warningsOf(config) };
 }
 
 export interface CommandConfig {
@@ -57,151 +69,70 @@ export function readCommandConfig(
   // A command has options of its own that share a name with one of `serve`, such as a user's --role.
   const { databaseUrlFile, embedded, policy } = flags;
   const reading = readSettings({ databaseUrlFile, embedded, policy }, environment);
-  const store = storeOf(reading.values, reading.problems);
+  const { problems, summary } = reading;
+  const store = storeOf(reading);
   const values = complete(reading.values);
-  if (reading.problems.length > 0 || store === undefined || values === undefined) {
-    return { kind: 'invalid', problems: reading.problems };
+  if (problems.length > 0 || store === undefined || values === undefined) {
+    return { kind: 'invalid', problems };
   }
   const { peppers, cache } = values;
   const { policyFile } = reading.values;
   const config = { store, policyFile, peppers, staleWindowMs: cache.staleWindowMs };
-  return { kind: 'ok', config, summary: reading.summary };
+  return { kind: 'ok', config, summary, warnings: [] };
 }
 
-interface SettingsReading {
-  readonly values: Partial<SettingValues>;
-  readonly failed: ReadonlySet<SettingName>;
-  readonly summary: Record<string, string>;
-  readonly problems: string[];
-}
-
-function readSettings(flags: Flags, environment: Environment): SettingsReading {
-  const problems = unknownVariables(environment);
-  const summary: Record<string, string> = {};
-  const failed = new Set<SettingName>();
-  const values: Record<string, unknown> = {};
-  for (const [name, setting] of settingEntries()) {
-    const source = sourceOf(setting, { flags, environment }, problems);
-    if (source === undefined) continue;
-    const parsed = setting.value.safeParse(source.text);
-    if (parsed.success) {
-      values[name] = parsed.data;
-      summary[setting.variable] = setting.secret ? '(set)' : source.text;
-    } else {
-      failed.add(name);
-      const shown = setting.secret ? '' : ` ${JSON.stringify(source.text)}`;
-      problems.push(
-        `${source.from}${shown}: ${parsed.error.issues[0]?.message ?? 'is not valid'}.`,
-      );
-    }
-  }
-  // Each value was parsed by the schema of its own name.
-  return { values: values as Partial<SettingValues>, failed, summary, problems };
-}
-
-function settingEntries(): [SettingName, Setting][] {
-  // Object.entries widens the keys of a constant.
-  return Object.entries(SETTINGS) as [SettingName, Setting][];
-}
-
-interface Sources {
-  readonly flags: Flags;
-  readonly environment: Environment;
-}
-
-/** A flag, else the variable, else the file that it names, else the default. */
-function sourceOf(
-  { variable, flag, secret, fallback }: Setting,
-  { flags, environment }: Sources,
-  problems: string[],
-): { readonly text: string; readonly from: string } | undefined {
-  const flagged = flag === undefined ? undefined : flags[flag];
-  if (typeof flagged === 'string') return { text: flagged, from: `--${kebab(flag ?? '')}` };
-  if (flagged === true) return { text: EMBEDDED_DIR_DEFAULT, from: `--${kebab(flag ?? '')}` };
-  const direct = environment[variable];
-  if (secret) {
-    const fromFlag = flags[FILE_FLAGS.get(variable) ?? ''];
-    const file = typeof fromFlag === 'string' ? fromFlag : environment[`${variable}_FILE`];
-    if (file !== undefined) {
-      if (direct !== undefined && typeof fromFlag !== 'string') {
-        problems.push(`${variable} and ${variable}_FILE are both set. Keep one of the two.`);
-        return undefined;
-      }
-      return readSecret(file, { variable, problems });
-    }
-  }
-  if (direct !== undefined) return { text: direct, from: variable };
-  return fallback === undefined ? undefined : { text: fallback, from: variable };
-}
-
-/** Secrets that have a flag for their file. The secret itself is never a flag: arguments are readable by everybody. */
-const FILE_FLAGS: ReadonlyMap<string, string> = new Map([
-  ['LATCHKEY_DATABASE_URL', 'databaseUrlFile'],
-]);
-
-function readSecret(
-  file: string,
-  { variable, problems }: { variable: string; problems: string[] },
-): { readonly text: string; readonly from: string } | undefined {
-  try {
-    return { text: readFileSync(file, 'utf8').replace(/\r?\n$/, ''), from: `${variable}_FILE` };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    problems.push(`The file ${JSON.stringify(file)} for ${variable} cannot be read (${code}).`);
-    return undefined;
-  }
-}
-
-/** A misspelled variable would otherwise leave a default in force that nobody wanted. */
-function unknownVariables(environment: Environment): string[] {
-  const known = new Set<string>();
-  for (const [, { variable, secret }] of settingEntries()) {
-    known.add(variable);
-    if (secret) known.add(`${variable}_FILE`);
-  }
-  return Object.keys(environment)
-    .filter((name) => name.startsWith('LATCHKEY_') && !known.has(name) && !isOurs(name))
-    .sort()
-    .map(
-      (name) =>
-        `${name} is not a variable of latchkey. \`latchkey serve --help\` and docs/configuration.md name those there are.`,
-    );
-}
-
-/** Kubernetes sets such variables for a Service that is named latchkey; the tests use the last. */
-function isOurs(name: string): boolean {
-  return /^LATCHKEY_(SERVICE_|PORT(_|$))/.test(name) || name === 'LATCHKEY_TEST_FULL';
-}
-
-function storeOf(values: Partial<SettingValues>, problems: string[]): StoreConfig | undefined {
-  const { databaseUrl, databaseListenUrl, embeddedDir, preparedStatements } = values;
-  if (databaseUrl !== undefined && embeddedDir !== undefined) {
-    problems.push('Both a database URL and an embedded Postgres are named. Keep one of the two.');
-    return undefined;
-  }
-  if (embeddedDir !== undefined) return { kind: 'embedded', dataDir: embeddedDir };
-  if (databaseUrl === undefined) {
+/** `undefined` where something is wrong, which `problems` tells. */
+function storeOf({ values, failed, problems }: SettingsReading): StoreConfig | undefined {
+  const { databaseUrl: url, databaseListenUrl: listenUrl, embeddedDir: dataDir } = values;
+  if (failed.has('databaseUrl') || failed.has('embeddedDir')) return undefined;
+  if (url !== undefined && dataDir !== undefined) {
     problems.push(
-      'No database is named. Set LATCHKEY_DATABASE_URL (or LATCHKEY_DATABASE_URL_FILE), or say --embedded to run a Postgres of latchkey’s own for trying out.',
+      'A database URL (LATCHKEY_DATABASE_URL, its _FILE or --database-url-file) and an embedded Postgres (--embedded or LATCHKEY_EMBEDDED_DIR) are both named. Keep one of the two.',
     );
     return undefined;
   }
-  const database: DatabaseConfig = {
+  if (dataDir !== undefined) return { kind: 'embedded', dataDir };
+  if (url === undefined) {
+    problems.push(
+      'No database is named. Set LATCHKEY_DATABASE_URL (or LATCHKEY_DATABASE_URL_FILE), or say --embedded to run a Postgres of its own, for trying out.',
+    );
+    return undefined;
+  }
+  return {
     kind: 'database',
-    url: databaseUrl,
-    listenUrl: databaseListenUrl,
-    preparedStatements: preparedStatements ?? true,
+    url,
+    listenUrl,
+    preparedStatements: values.preparedStatements ?? true,
   };
-  return database;
 }
 
-function tlsOf(values: Partial<SettingValues>, problems: string[]): ServeConfig['tls'] {
+function tlsOf({ values, problems }: SettingsReading): ServeConfig['tls'] {
   const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsClientCaFile: clientCaFile } = values;
   if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile, clientCaFile };
   if (certFile !== undefined || keyFile !== undefined || clientCaFile !== undefined) {
-    problems.push('TLS needs both LATCHKEY_TLS_CERT_FILE and LATCHKEY_TLS_KEY_FILE.');
+    problems.push(
+      'TLS needs both LATCHKEY_TLS_CERT_FILE and LATCHKEY_TLS_KEY_FILE. Set both, or none of the LATCHKEY_TLS_ variables.',
+    );
   }
   return undefined;
+}
+
+function sameAddress({ checkListen, adminListen }: Partial<SettingValues>): boolean {
+  if (checkListen?.kind !== 'tcp' || adminListen === undefined) return false;
+  const { host, port } = adminListen;
+  return checkListen.host === host && checkListen.port === port && port !== 0;
+}
+
+function warningsOf({ checkListen, tls }: ServeConfig): string[] {
+  if (checkListen.kind === 'unix' || isLoopback(checkListen.host)) return [];
+  if (tls?.clientCaFile !== undefined) return [];
+  return [
+    'The check address can be reached from other machines and asks for no client certificate: whoever reaches it can try keys, past the limits of Envoy. Use a Unix socket or 127.0.0.1, or set LATCHKEY_TLS_CERT_FILE, LATCHKEY_TLS_KEY_FILE and LATCHKEY_TLS_CLIENT_CA_FILE.',
+  ];
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 type Complete = Omit<ServeConfig, 'store' | 'policyFile' | 'tls'>;
@@ -234,6 +165,3 @@ function complete(v: Partial<SettingValues>): Complete | undefined {
     log: { level: logLevel, denialsPerSecond: denialLogRate },
   };
 }
-
-const kebab = (text: string): string =>
-  text.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -107,7 +107,8 @@ function readSecret(file: string, from: string): Source {
   try {
     const stat = statSync(file);
     if (!stat.isFile()) return problem('which is no regular file');
-    if (stat.size > SECRET_BYTES_MAX) return problem(`which has more than ${SECRET_BYTES_MAX} bytes`);
+    if (stat.size > SECRET_BYTES_MAX)
+      return problem(`which has more than ${SECRET_BYTES_MAX} bytes`);
     // Editors and `echo` end a file with a line break that is no part of the secret.
     const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
     return { kind: 'text', text, from: `the file of ${from}` };

@@ -158,15 +158,14 @@ export const SETTINGS = {
     fallback: '5s',
     about: 'Then calls under way may finish for so long.',
   }),
-  logLevel: setting(
-    'LATCHKEY_LOG_LEVEL',
-    oneOf('debug', 'info', 'warn', 'error', 'silent'),
-    { fallback: 'info', about: 'The least level that is logged. Denials are info.' },
-  ),
+  logLevel: setting('LATCHKEY_LOG_LEVEL', oneOf('debug', 'info', 'warn', 'error', 'silent'), {
+    fallback: 'info',
+    about: 'The least level that is logged. Denials are info, those for an outage warn.',
+  }),
   denialLogRate: setting('LATCHKEY_DENIAL_LOG_RATE', wholeNumber(0, 100_000), {
     fallback: '20',
     about:
-      'Denial lines per second and reason; those beyond are counted and told in one line. 0 logs none.',
+      'Denial lines per second and reason; those beyond are counted and told in one line. 0: only their number.',
   }),
 } as const;
 

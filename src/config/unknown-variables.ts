@@ -10,10 +10,13 @@ const TEST_VARIABLES: ReadonlySet<string> = new Set(['LATCHKEY_TEST_FULL', 'LATC
  * variables of Docker links and `…_SERVICE_HOST`. They must not keep a sidecar of the same namespace from starting.
  */
 const KUBERNETES_SERVICE =
-  /^LATCHKEY_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+  /^LATCHKEY_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+
+/** `LATCHKEY_PORT=tcp://10.0.0.1:10002`; somebody's own `LATCHKEY_ADMIN_PORT=10003` is a mistake that must be told. */
+const KUBERNETES_LINK = /^(?:tcp|udp|sctp):\/\//;
 
 /** More changes than this are no misspelling. */
-const DISTANCE_MAX = 4;
+const DISTANCE_MAX = 3;
 
 /** A misspelled variable would otherwise leave a default in force that nobody wanted. */
 export function unknownVariables(
@@ -22,15 +25,21 @@ export function unknownVariables(
   const known = knownVariables();
   return Object.keys(environment)
     .filter((name) => name.startsWith(PREFIX) && !known.has(name))
-    .filter((name) => !TEST_VARIABLES.has(name) && !KUBERNETES_SERVICE.test(name))
+    .filter((name) => !TEST_VARIABLES.has(name) && !isOfKubernetes(name, environment[name] ?? ''))
     .sort()
     .map((name) => `${name} is no variable of latchkey. ${advice(name, known)}`);
+}
+
+function isOfKubernetes(name: string, value: string): boolean {
+  return KUBERNETES_SERVICE.test(name) || (name.endsWith('_PORT') && KUBERNETES_LINK.test(value));
 }
 
 function knownVariables(): ReadonlySet<string> {
   const settings: readonly Setting[] = Object.values(SETTINGS);
   return new Set(
-    settings.flatMap(({ variable, secret }) => (secret ? [variable, `${variable}_FILE`] : [variable])),
+    settings.flatMap(({ variable, secret }) =>
+      secret ? [variable, `${variable}_FILE`] : [variable],
+    ),
   );
 }
 
@@ -42,6 +51,7 @@ function advice(name: string, known: ReadonlySet<string>): string {
   let nearest: string | undefined;
   let distanceMin = DISTANCE_MAX + 1;
   for (const candidate of known) {
+    if (Math.abs(name.length - candidate.length) >= distanceMin) continue;
     const distance = editDistance(name, candidate);
     if (distance < distanceMin) [nearest, distanceMin] = [candidate, distance];
   }

@@ -81,7 +81,9 @@ export const listenAddress = z.string().transform((text, context) => {
   }
   const socket = text.slice('unix:'.length);
   if (!/^\/[^\0]+$/.test(socket)) {
-    context.addIssue('must name the socket by its absolute path, for example unix:/run/latchkey.sock');
+    context.addIssue(
+      'must name the socket by its absolute path, for example unix:/run/latchkey.sock',
+    );
     return z.NEVER;
   }
   if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX) {

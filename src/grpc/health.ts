@@ -17,7 +17,7 @@ import { bytesIn, bytesOut } from './raw-bytes.ts';
 /** grpc.health.v1.Health for the whole server ('') and the one service it offers; both have the same status. */
 export interface Health {
   setServing(serving: boolean): void;
-  /** NOT_SERVING for good, and the end of every Watch: an open call would hold up the drain. */
+  /** NOT_SERVING, and the end of every Watch, now and later: an open call would hold up the drain. */
   drain(): void;
 }
 
@@ -91,7 +91,7 @@ export function addHealthService(
   };
   return {
     setServing(serving) {
-      change(serving && !draining ? SERVING_STATUS.serving : SERVING_STATUS.notServing);
+      change(serving ? SERVING_STATUS.serving : SERVING_STATUS.notServing);
     },
     drain() {
       draining = true;

@@ -7,7 +7,7 @@ import { type BucketState, type Meter, meterOf } from './meter.ts';
 
 export type Partition = Charge['partition'];
 
-/** Buckets per partition. About 150 bytes each once used, most of it the bucket's name. */
+/** Buckets per partition. About 200 bytes each once used, most of it the bucket's name. */
 export type PartitionSizes = Readonly<Record<Partition, number>>;
 
 export const PARTITION_SIZES_DEFAULT: PartitionSizes = {

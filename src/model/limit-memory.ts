@@ -19,7 +19,7 @@ export interface LimitReport {
   readonly remaining: number;
   /** Milliseconds until the limit is fully refilled (GCRA) or its window ends; never negative. */
   readonly resetMs: number;
-  /** Least wait after which this very request would pass; 0 when it passed. */
+  /** Least wait after which this very request would pass, in whole milliseconds; 0 when it passed, a year when none helps. */
   readonly retryAfterMs: number;
 }
 
@@ -35,8 +35,9 @@ export type SpendResult =
 export interface LimitMemory {
   /**
    * Evaluates every charge before any is made; if one would be exceeded none is charged.
-   * `requestKey` names the request as Envoy saw it: a Check repeated by Envoy within a moment is charged once and gets
-   * the result of the first. `undefined`: no such name, always charged.
+   * `violated` is the one with the longest wait: after it all of them let the request pass.
+   * `requestKey` names the request as Envoy saw it: a Check repeated by Envoy within a moment is charged once and passes
+   * again; one that was refused charged nothing and is asked anew. `undefined`: no such name, always charged.
    */
   spend(
     charges: readonly Charge[],

@@ -159,17 +159,29 @@ async function requireReachable(path: string, identity: ServerIdentity): Promise
   }
 }
 
-/** The server's process when one runs on this folder; a stale note of one, even with its number reused, is removed. */
+/** The server's process, when one runs on this folder. */
 export async function runningServerPid(folder: ServerFolder): Promise<number | undefined> {
-  const pidFile = join(folder.cluster, 'postmaster.pid');
-  const pid = await readPid(pidFile);
-  if (pid === undefined) return undefined;
-  // Postgres works in its data directory; a process that works elsewhere merely got the same number.
+  const pid = await readPid(pidFile(folder));
+  return pid !== undefined && (await isServer(folder, pid)) ? pid : undefined;
+}
+
+/**
+ * Removes the note of a server that is gone where Postgres itself would be deceived by it: the number in it belongs to
+ * another process by now, or to one that has ended and was not yet taken note of. Plainly stale notes it replaces.
+ */
+export async function removeStalePidFile(folder: ServerFolder): Promise<void> {
+  const pid = await readPid(pidFile(folder));
+  if (pid === undefined || !takesSignals(pid) || (await isServer(folder, pid))) return;
+  await rm(pidFile(folder), { force: true });
+}
+
+const pidFile = (folder: ServerFolder): string => join(folder.cluster, 'postmaster.pid');
+
+/** Postgres works in its data directory; a process that works elsewhere merely got the same number. */
+async function isServer(folder: ServerFolder, pid: number): Promise<boolean> {
+  if (!isAlive(pid)) return false;
   const workingDir = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
-  const isServer = isAlive(pid) && (workingDir === undefined || workingDir === folder.cluster);
-  if (isServer) return pid;
-  await rm(pidFile, { force: true });
-  return undefined;
+  return workingDir === undefined || workingDir === folder.cluster;
 }
 
 export async function readPid(file: string): Promise<number | undefined> {
@@ -179,13 +191,17 @@ export async function readPid(file: string): Promise<number | undefined> {
 }
 
 export function isAlive(pid: number): boolean {
+  // One that has ended and waits for its parent to notice still takes signals (proc(5): the state follows the name).
+  return takesSignals(pid) && !/\) Z /.test(readOrEmpty(`/proc/${pid}/stat`));
+}
+
+function takesSignals(pid: number): boolean {
   try {
     process.kill(pid, 0);
+    return true;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
-  // One that has ended and waits for its parent to notice still takes signals (proc(5): the state follows the name).
-  return !/\) Z /.test(readOrEmpty(`/proc/${pid}/stat`));
 }
 
 function readOrEmpty(path: string): string {

@@ -9,6 +9,7 @@ import {
   isAlive,
   prepareFolder,
   readPid,
+  removeStalePidFile,
   runningServerPid,
   type ServerFolder,
   serverFolder,
@@ -88,6 +89,7 @@ export async function findEmbeddedPostgres(dataDir: string): Promise<string | un
  * watcher as well (the watcher would have stopped it), and is stopped here.
  */
 async function requireFree(folder: ServerFolder, log: PostgresLog): Promise<void> {
+  await removeStalePidFile(folder);
   const pid = await runningServerPid(folder);
   if (pid === undefined) return;
   const owner = await readPid(folder.ownerFile);

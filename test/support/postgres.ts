@@ -1,17 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  chmod,
-  chown,
-  copyFile,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,22 +7,11 @@ import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { serverIdentity } from '../../src/postgres/embedded-identity.ts';
-import { MIGRATIONS_DIR, migrate } from '../../src/postgres/migrate.ts';
 import { createDatabase, type Database, type DatabaseOptions } from '../../src/postgres/pool.ts';
+import { DATA_DIR_PREFIX, sweepDataDirs, TEST_SETTINGS, templateDir } from './postgres-template.ts';
 import { createTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
 
 const run = promisify(execFile);
-
-/** Durability is nothing to a test, and several servers share the machine. */
-const TEST_SETTINGS = [
-  'fsync=off',
-  'synchronous_commit=off',
-  'full_page_writes=off',
-  'autovacuum=off',
-  'shared_buffers=16MB',
-  'max_connections=60',
-  'log_checkpoints=off',
-];
 
 /** A server process ends a moment after its client: two seconds at most. */
 const LEAK_CHECKS_MAX = 40;
@@ -66,7 +43,7 @@ export interface TestPostgres {
   stop(): Promise<void>;
   start(): Promise<void>;
   restart(): Promise<void>;
-  /** SIGKILL to the server: its clients see their connections break. */
+  /** SIGKILL to every process of the server: its clients see their connections break. */
   kill(): Promise<void>;
   /** SIGSTOP to every process of the server: connections stay open and nothing answers. */
   pause(): Promise<void>;
@@ -114,7 +91,8 @@ export interface TestPostgresOptions {
  */
 export async function startTestPostgres(options: TestPostgresOptions = {}): Promise<TestPostgres> {
   const template = await templateDir();
-  const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-test-postgres-'));
+  await sweepDataDirs();
+  const dataDir = await mkdtemp(join(tmpdir(), DATA_DIR_PREFIX));
   await run('cp', ['-a', `${template}/.`, dataDir]);
   for (const [name, source] of Object.entries(options.files ?? {})) {
     await installFile(source, join(dataDir, 'cluster', name));
@@ -184,17 +162,19 @@ function controls(
       server = await launch(first.port);
     },
     async kill() {
-      process.kill(server.pid, 'SIGKILL');
+      // Its children would answer for a moment longer, until they notice that they are alone.
+      const children = await childrenOf(server.pid);
+      for (const pid of [server.pid, ...children]) signal(pid, 'SIGKILL');
       await server.exited;
     },
     async pause() {
       // The parent first, so that it starts no further process in between.
       process.kill(server.pid, 'SIGSTOP');
       paused = [server.pid, ...(await childrenOf(server.pid))];
-      for (const pid of paused.slice(1)) process.kill(pid, 'SIGSTOP');
+      for (const pid of paused.slice(1)) signal(pid, 'SIGSTOP');
     },
     async resume() {
-      for (const pid of [...paused].reverse()) process.kill(pid, 'SIGCONT');
+      for (const pid of [...paused].reverse()) signal(pid, 'SIGCONT');
       paused = [];
     },
     async connections(applicationName) {
@@ -245,6 +225,15 @@ async function leakedConnections(url: string): Promise<string[]> {
   return names;
 }
 
+/** A server's child may end by itself at any moment. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It was faster.
+  }
+}
+
 async function childrenOf(pid: number): Promise<number[]> {
   const { stdout } = await run('ps', ['-e', '-o', 'pid=,ppid=']);
   return stdout
@@ -252,50 +241,4 @@ async function childrenOf(pid: number): Promise<number[]> {
     .map((line) => line.trim().split(/\s+/).map(Number))
     .filter(([, parent]) => parent === pid)
     .map(([child]) => child ?? 0);
-}
-
-/** Built beside its place and renamed: test files that start at the same time each build one, and the first stays. */
-async function templateDir(): Promise<string> {
-  const identity = await serverIdentity();
-  const place = join(
-    tmpdir(),
-    `latchkey-test-template-${process.getuid?.() ?? 0}`,
-    await templateHash(),
-  );
-  if (await isDirectory(place)) return place;
-  await mkdir(join(place, '..'), { recursive: true, mode: 0o755 });
-  await chmod(join(place, '..'), 0o755);
-  const staging = await mkdtemp(`${place}.`);
-  if (identity.uid !== undefined && identity.gid !== undefined) {
-    await chown(staging, identity.uid, identity.gid);
-  }
-  const server = await startEmbeddedPostgres({
-    dataDir: staging,
-    settings: TEST_SETTINGS,
-    log: silent,
-  });
-  await migrate(server.url, { log: silent });
-  const maintenance = changeUrl(server.url, { database: 'postgres' });
-  await runSql(maintenance, 'CREATE DATABASE latchkey_template TEMPLATE latchkey', []);
-  await server.stop();
-  await rename(staging, place).catch(() => rm(staging, { recursive: true, force: true }));
-  return place;
-}
-
-async function templateHash(): Promise<string> {
-  const hash = createHash('sha256');
-  const files = (await readdir(MIGRATIONS_DIR)).sort();
-  for (const file of files) hash.update(file).update(await readFile(join(MIGRATIONS_DIR, file)));
-  // What makes the cluster, and what runs the migrations.
-  for (const file of ['embedded-folder.ts', 'migrate.ts', 'embedded-binaries.ts']) {
-    hash.update(await readFile(new URL(`../../src/postgres/${file}`, import.meta.url)));
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemTimers } from '../../../src/cache/timers.ts';
 import { UsageRecorder } from '../../../src/cache/usage-recorder.ts';
+import { digestKey } from '../../../src/key-text/digest.ts';
 import { createKeyAdminStore } from '../../../src/postgres/key-admin-store.ts';
 import type { Database } from '../../../src/postgres/pool.ts';
 import { createUsageStore } from '../../../src/postgres/usage-store.ts';
@@ -120,8 +121,10 @@ describe('with notifications', () => {
   it('ten thousand parallel requests with one unknown key are one query', async () => {
     const one = await replica();
     const id = newId();
-    const asked = Array.from({ length: 10_000 }, () => one.answer(id));
-    expect(new Set(await Promise.all(asked))).toEqual(new Set(['absent']));
+    const digest = digestKey(id);
+    const asked = Array.from({ length: 10_000 }, () => one.resolve(digest, 'c', 10_000));
+    const kinds = (await Promise.all(asked)).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(['absent']));
     expect(one.loads).toBe(1);
   });
 });
@@ -171,11 +174,7 @@ describe('revoked while its row is being loaded', () => {
     const id = newId();
     await create(id);
     await until('applied', async () => one.cache.memory.newestVersion() > 0);
-    const { kind, digest } = await needOf(id);
-    const waiting = one.cache.lookups.resolve(
-      { kind: 'need', credentialKind: kind, digest, clientBucket: 'c' },
-      performance.now() + 10_000,
-    );
+    const waiting = one.resolve(digestKey(id), 'c', 10_000);
     await until('the row is read', () => isRead);
     const revoked = await revoke(id);
     if (revoked.kind === 'absent') throw new Error('no key');
@@ -227,8 +226,3 @@ it('last use is written to the key, and not to the log', async () => {
   expect(rows).toEqual([{ at: usedAtMs, address: '192.0.2.7' }]);
   expect(await postgres.sql('SELECT version FROM latchkey.change_version')).toEqual([before]);
 });
-
-async function needOf(text: string) {
-  const { digestKey } = await import('../../../src/key-text/digest.ts');
-  return { kind: 'api_key', digest: digestKey(text) } as const;
-}

@@ -99,9 +99,9 @@ export class Replica {
     return (await this.ask(text)).answer;
   }
 
-  resolve(digest: Digest, clientBucket: string): Promise<Fact> {
+  resolve(digest: Digest, clientBucket: string, patienceMs = PATIENCE_MS): Promise<Fact> {
     const need = { kind: 'need', credentialKind: 'api_key', digest, clientBucket } as const;
-    return this.cache.lookups.resolve(need, performance.now() + PATIENCE_MS);
+    return this.cache.lookups.resolve(need, performance.now() + patienceMs);
   }
 }
 

@@ -68,7 +68,7 @@ describe('a connection', () => {
     [0, 900],
     [0.5, 1000],
     [0.999_999, 1100],
-  ])('has an age with 10 %% of jitter: at random %d it is %d ms', async (random, expectedMs) => {
+  ])('has an age that varies by a tenth: at random %d it is %d ms', async (random, expectedMs) => {
     const delays: number[] = [];
     const { client } = await startServer({
       random: () => random,

@@ -94,7 +94,10 @@ describe('a server with TLS', () => {
   });
 
   it('drains at once although somebody is in the middle of a handshake', async () => {
-    const { server } = await startServer({ tls: files() });
+    const { server } = await startServer({
+      tls: files(),
+      limits: { handshakeTimeoutMs: NEVER_MS },
+    });
     const raw = await rawConnection(server.address);
     expect(await server.drain({ graceMs: 60_000 })).toEqual({ forcedConnections: 0 });
     await raw.closed;
@@ -140,6 +143,8 @@ describe('certificates that change', () => {
     await until('the new one is loaded', () => loads(events) === 2);
     expect(await subject(server)).toBe('latchkey test server, renewed');
     expect(await before.check(REQUEST)).toEqual(REPLY);
+    await cp(FIXTURES, folder, { recursive: true });
+    await until('the first one is loaded again', () => loads(events) === 3);
   });
 
   it('are found behind a symbolic link that is swapped, as Kubernetes does', async () => {

@@ -111,21 +111,23 @@ describe('a Unix socket', () => {
     await expect(startServer({ listen: { path } })).rejects.toThrow(message);
   });
 
-  it('is owned by exactly one of two processes that start over the same stale file', async () => {
-    const path = join(await temporaryFolder(), 'check.sock');
-    await leaveStale(path);
-    const starts = await Promise.allSettled(
-      [1, 2, 3].map((answer) =>
-        startServer({ listen: { path }, handler: () => Buffer.of(answer) }),
-      ),
-    );
-    const winners = starts.flatMap((start, i) => (start.status === 'fulfilled' ? [i + 1] : []));
-    expect(winners).toHaveLength(1);
-    const winner = starts.find((start) => start.status === 'fulfilled');
-    expect(await winner?.value.client().check(REQUEST)).toEqual({
-      kind: 'reply',
-      bytes: new Uint8Array(winners),
-    });
+  it('is owned by exactly one of several processes that start over the same stale file', async () => {
+    const folder = await temporaryFolder();
+    for (let round = 0; round < 20; round++) {
+      const path = join(folder, `${round}.sock`);
+      await leaveStale(path);
+      const starts = await Promise.allSettled(
+        [1, 2, 3].map((name) => startServer({ listen: { path }, handler: () => Buffer.of(name) })),
+      );
+      const winners = starts.flatMap((start, i) =>
+        start.status === 'fulfilled' ? [{ name: i + 1, ...start.value }] : [],
+      );
+      expect(winners).toHaveLength(1);
+      expect(await winners[0]?.client().check(REQUEST)).toEqual({
+        kind: 'reply',
+        bytes: Uint8Array.of(winners[0]?.name ?? 0),
+      });
+    }
   });
 
   it('disappears as soon as the drain begins, so that a successor can take the path meanwhile', async () => {

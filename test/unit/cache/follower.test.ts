@@ -314,6 +314,33 @@ describe('the registry', () => {
     await follower.stop();
   });
 
+  it('hears at once of what was applied while it was being told', async () => {
+    const { store, follower, time } = followed();
+    follower.start();
+    await time.advance(100);
+    const { confirm } = store.registry;
+    let arrive = () => {};
+    const heard: number[] = [];
+    store.registry.confirm = (at, signal) => {
+      heard.push(at.version);
+      return new Promise((resolve) => {
+        arrive = () => resolve(confirm(at, signal));
+      });
+    };
+    for (const id of ['a', 'b', 'c']) {
+      touch(store, id);
+      store.hint();
+      await time.advance(50);
+    }
+    expect(heard).toEqual([1]);
+    arrive();
+    await settled();
+    expect(heard).toEqual([1, 3]);
+    expect(follower.state().lastAnnouncedMonoMs).toBe(1_100);
+    arrive();
+    await follower.stop();
+  });
+
   it('gets a heartbeat every few seconds when nothing changes', async () => {
     const { store, follower, time } = followed();
     follower.start();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { settled } from './fake-time.ts';
+import { digestOf } from './memory-store.ts';
 import { credentialOf, Rig } from './rig.ts';
 
 const STORE_AWAY = { kind: 'unavailable', cause: 'store', retryAfterMs: 1_000 };
@@ -234,6 +235,17 @@ describe('the circuit', () => {
     expect(rig.time.monoMs).toBe(startedMs);
   });
 
+  it('costs no client its budget', async () => {
+    const rig = await Rig.following({ missesPerClient: { perSecond: 1, burst: 5 } });
+    rig.store.state = 'away';
+    for (let index = 0; index < 50; index += 1) await rig.resolve(`k${index}`);
+    await rig.time.advance(1_000);
+    rig.store.state = 'up';
+    const kinds: string[] = [];
+    for (let index = 0; index < 4; index += 1) kinds.push((await rig.resolve(`n${index}`)).kind);
+    expect(kinds).toEqual(['absent', 'absent', 'absent', 'unavailable']);
+  });
+
   it('stays closed where two dead connections fail and the third answers', async () => {
     const rig = await Rig.following();
     rig.store.state = 'away';
@@ -281,6 +293,15 @@ describe('what is suspect', () => {
       expect(await rig.resolve('suspect', { patienceMs: 0 })).toMatchObject({ cause: 'store' });
     },
   );
+
+  it('does not serve because its caller has no time', async () => {
+    const rig = await suspectAndNamed();
+    rig.store.holdLoads = true;
+    expect((await rig.resolve('suspect', { patienceMs: 0 })).kind).toBe('unavailable');
+    const fact = rig.resolve('suspect', { patienceMs: 60 });
+    await rig.time.advance(60);
+    expect((await fact).kind).toBe('unavailable');
+  });
 
   it('does not serve because a crowd of guesses fills the queue', async () => {
     const rig = await suspectAndNamed();
@@ -366,6 +387,21 @@ describe('refreshes', () => {
     expect(rig.store.loads - before).toBe(50);
   });
 
+  it('are bounded while the store is slow', async () => {
+    const rig = await Rig.following();
+    rig.store.holdLoads = true;
+    for (let index = 0; index < 1_000; index += 1) {
+      rig.cache.lookups.refresh('api_key', digestOf(`k${index}`));
+      await rig.time.advance(20);
+      if (index % 40 === 39) await rig.deliverLoads();
+    }
+    const { queuedRefreshes, isCircuitOpen } = rig.cache.lookups.stats();
+    expect({ queuedRefreshes, isCircuitOpen }).toEqual({
+      queuedRefreshes: 256,
+      isCircuitOpen: false,
+    });
+  });
+
   it('are not asked of a store that is away', async () => {
     const rig = await Rig.following();
     rig.store.create('k1');
@@ -394,5 +430,14 @@ describe('refreshes', () => {
     // The two before it are fenced by the change of all and loaded twice.
     for (let round = 0; round < 3; round += 1) await rig.deliverLoads();
     expect((await fact).kind).toBe('found');
+  });
+
+  it('stay refreshes where the queue has no room', async () => {
+    const rig = await Rig.following({ queueMax: 1 });
+    rig.store.holdLoads = true;
+    for (const busy of ['a', 'b', 'c']) void rig.resolve(busy, { client: busy });
+    rig.cache.lookups.refresh('api_key', digestOf('k1'));
+    void rig.resolve('k1');
+    expect(rig.cache.lookups.stats()).toMatchObject({ queued: 1, queuedRefreshes: 1 });
   });
 });

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { ok, type Result } from '../accounts/result.ts';
+import type { ServeConfig } from '../config/serve-config.ts';
+import type { Part } from '../lifecycle.ts';
+import type { PolicySource } from '../policy/source.ts';
+import { createChangeFeed } from '../postgres/change-feed.ts';
+import { createChangeHints } from '../postgres/change-hints.ts';
+import { createKeyStore } from '../postgres/key-store.ts';
+import { createReplicaRegistry } from '../postgres/replica-registry.ts';
+import { createUsageStore } from '../postgres/usage-store.ts';
+import { PepperKeyring } from '../secrets/pepper-keyring.ts';
+import { type CheckService, createCheckService } from './check-service.ts';
+import { addressText, openGrpc } from './open-grpc.ts';
+import type { Surroundings } from './server.ts';
+import type { OpenStore } from './store.ts';
+import { storeStanding } from './store-standing.ts';
+import { systemClock } from './system.ts';
+import { watchStore } from './watch-store.ts';
+
+const SERVICE_STOP_MS = 3000;
+
+export interface CheckRoleParts extends Surroundings {
+  readonly policy: PolicySource;
+  readonly store: OpenStore;
+  /** The schema is known to serve; otherwise the database has not answered yet. */
+  readonly isSchemaKnown: boolean;
+  readonly storePart: Part;
+  readonly listener: Part;
+}
+
+/** Decides for Envoy: the service that decides, and the port that it is asked on. */
+export async function openCheckRole(
+  config: ServeConfig,
+  parts: CheckRoleParts,
+): Promise<Result<{ readonly address: string }>> {
+  const { telemetry, lifecycle, health, store } = parts;
+  const service = createService(config, parts);
+  const watch = watchStore({
+    part: parts.storePart,
+    log: telemetry.log,
+    database: store.database,
+    isSchemaKnown: parts.isSchemaKnown,
+    onSchema: () => service.start(),
+    standing: () => storeStanding(service.follower.state(), systemClock().monoMs),
+  });
+  lifecycle.onStop({
+    name: 'service',
+    deadlineMs: SERVICE_STOP_MS,
+    async run() {
+      watch.stop();
+      await service.stop();
+    },
+  });
+  telemetry.metrics.readFrom({
+    cache: () => service.cache.stats(),
+    lookups: () => service.lookups.stats(),
+    follower: () => service.follower.state(),
+    limits: () => service.limits.stats(),
+  });
+  const grpc = await openGrpc(config, { ...parts, handler: service.handler });
+  if (grpc.kind === 'refused') return grpc;
+  health.set = grpc.value.setServing;
+  parts.listener.ready();
+  telemetry.log('info', 'limits hold per replica: N replicas admit up to N times a quota');
+  return ok({ address: addressText(grpc.value) });
+}
+
+function createService(
+  config: ServeConfig,
+  { telemetry, policy, store }: CheckRoleParts,
+): CheckService {
+  const { database, listenUrl } = store;
+  return createCheckService({
+    policy: policy.current,
+    keys: createKeyStore(database, telemetry.log),
+    keyring: new PepperKeyring(config.peppers),
+    feed: createChangeFeed(database),
+    hints: createChangeHints({
+      url: listenUrl,
+      applicationName: 'latchkey-listen',
+      log: telemetry.log,
+      random: Math.random,
+    }),
+    registry: createReplicaRegistry(database, { id: randomUUID(), name: config.replicaName }),
+    usage: createUsageStore(database),
+    ...{ cache: config.cache, lookups: config.lookups, limits: config.limits },
+    ...{ observer: telemetry.observer, cacheObserver: telemetry.cacheObserver },
+    onFault: telemetry.onFault,
+  });
+}
