@@ -2,8 +2,14 @@ import { parseCidr } from '../model/address.ts';
 import type { UnstorableText } from './ports.ts';
 import { type Refusal, refusal } from './result.ts';
 
-/** A name is for people: anything but control characters, and not blank. The store has the last word on its length. */
+/** A name is for people; the store's column holds so many. */
 const NAME_CHARS_MAX = 200;
+/** Something that can be seen. */
+const VISIBLE = /[^\p{C}\p{Z}]/u;
+/** Control characters drive terminals; the second range turns the direction of the text around it (UAX #9 §2). */
+const CONTROL = /[\p{Cc}\u2028\u2029]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+/** One `@` with something around it: whether mail arrives there is not ours to say. */
+const EMAIL = /^[^\s@]{1,64}@[^\s@]{1,255}$/;
 /** RFC 6749 §3.3 `scope-token`. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 /** As many as fit a header that every server takes. */
@@ -11,17 +17,28 @@ const SCOPES_MAX = 64;
 const CIDRS_MAX = 64;
 
 export function checkName(name: string, what: string): Refusal | undefined {
-  if (name.trim() === '') return refusal('invalid', `The ${what} must not be blank.`);
+  if (!VISIBLE.test(name)) return refusal('invalid', `The ${what} must not be blank.`);
+  if (name.trim() !== name) {
+    return refusal('invalid', `The ${what} begins or ends with a blank. Remove it.`);
+  }
   if (name.length > NAME_CHARS_MAX) {
     return refusal(
       'invalid',
       `The ${what} has ${name.length} characters; at most ${NAME_CHARS_MAX} are allowed.`,
     );
   }
-  if (/[\u0000-\u001f\u007f]/.test(name)) {
+  if (CONTROL.test(name)) {
     return refusal('invalid', `The ${what} holds a control character. Remove it.`);
   }
   return undefined;
+}
+
+export function checkEmail(email: string | null): Refusal | undefined {
+  if (email === null || (EMAIL.test(email) && !CONTROL.test(email))) return undefined;
+  return refusal(
+    'invalid',
+    `${JSON.stringify(email)} is not an e-mail address. Write it as name@example.com.`,
+  );
 }
 
 export function checkScopes(scopes: readonly string[]): Refusal | undefined {

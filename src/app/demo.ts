@@ -86,7 +86,7 @@ async function startDemo(
   terminal.err('Starting Postgres and latchkey …');
   const reading = readServeConfig({}, demoEnvironment(embeddedDir, socketPath));
   if (reading.kind === 'invalid') return reading.problems.join(' ');
-  const started = await startServer(reading.config, { sink: SILENT });
+  const started = await startServer(reading.config, { openSink: () => SILENT });
   if (started.kind === 'refused') return started.message;
   const server = started.value;
   closers.push(() => server.stop());

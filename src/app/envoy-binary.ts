@@ -71,7 +71,8 @@ async function unpackedEnvoy(version: string, cacheFolder: string): Promise<Envo
   } catch (error) {
     return missing(`Envoy ${version} could not be unpacked into ${folder}: ${lastLine(error)}`);
   } finally {
-    await rm(partial, { recursive: true, force: true });
+    // Where it could not be made it cannot be removed either; that has been told.
+    await rm(partial, { recursive: true, force: true }).catch(() => {});
   }
 }
 

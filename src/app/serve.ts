@@ -19,7 +19,10 @@ export async function runServe(
     for (const problem of reading.problems) terminal.err(`latchkey: ${problem}`);
     return 2;
   }
-  const started = await startServer(reading.config, { sink: openLogSink(1, () => {}) });
+  for (const warning of reading.warnings) terminal.err(`latchkey: warning: ${warning}`);
+  const started = await startServer(reading.config, {
+    openSink: (onDropped) => openLogSink(STANDARD_OUTPUT, onDropped),
+  });
   if (started.kind === 'refused') {
     for (const line of started.message.split('\n')) terminal.err(`latchkey: ${line}`);
     return 1;
@@ -40,6 +43,8 @@ export async function runServe(
     );
   });
 }
+
+const STANDARD_OUTPUT = 1;
 
 /** Exit codes from here on are signals', as shells have it. */
 const SIGNALLED = 128;

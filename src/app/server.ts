@@ -6,14 +6,13 @@ import type { FilePolicy } from '../policy/compile.ts';
 import { formatProblem } from '../policy/problem.ts';
 import { createPolicySource, type PolicyEvent, type PolicySource } from '../policy/source.ts';
 import type { Database } from '../postgres/pool.ts';
-import type { LogSink } from '../telemetry/logger.ts';
 import { openApiRole } from './api-role.ts';
 import { openCheckRole } from './check-role.ts';
 import { tellLifecycle } from './events.ts';
 import { schemaAtStart } from './schema-at-start.ts';
 import { openStore } from './store.ts';
 import { systemClock, systemSchedule } from './system.ts';
-import { createTelemetry, type Telemetry } from './telemetry.ts';
+import { createTelemetry, type OpenSink, type Telemetry } from './telemetry.ts';
 import { packageVersion } from './version.ts';
 
 export interface RunningServer {
@@ -39,9 +38,9 @@ const ADMIN_CLOSE_MS = 1000;
  */
 export async function startServer(
   config: ServeConfig,
-  { sink }: { readonly sink: LogSink },
+  { openSink }: { readonly openSink: OpenSink },
 ): Promise<Result<RunningServer>> {
-  const telemetry = createTelemetry(config, { sink, version: packageVersion() });
+  const telemetry = createTelemetry(config, { openSink, version: packageVersion() });
   const health: { set: (serving: boolean) => void } = { set: () => {} };
   const lifecycle = createLifecycle({
     clock: systemClock,

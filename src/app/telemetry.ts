@@ -14,6 +14,12 @@ import { systemClock } from './system.ts';
 /** How often seconds that are over are told of; see DenialLog.flush. */
 const DENIAL_FLUSH_MS = 1000;
 
+/** A bug that every request meets must not fill the disk; the metric counts them all. */
+const FAULT_LINES_PER_SECOND_MAX = 5;
+
+/** Opens where log lines go; told of each line that could not be written. */
+export type OpenSink = (onDropped: () => void) => LogSink;
+
 export interface Telemetry {
   readonly log: Log;
   readonly metrics: Metrics;
@@ -27,19 +33,21 @@ export interface Telemetry {
 
 export function createTelemetry(
   config: Pick<ServeConfig, 'log' | 'replicaName'>,
-  { sink, version }: { readonly sink: LogSink; readonly version: string },
+  { openSink, version }: { readonly openSink: OpenSink; readonly version: string },
 ): Telemetry {
   const clock = systemClock;
-  const log = createLog({ level: config.log.level, replica: config.replicaName, sink });
   const metrics = createMetrics({ version, nodeVersion: process.version, clock });
+  const sink = openSink(metrics.logLineDropped);
+  const log = createLog({ level: config.log.level, replica: config.replicaName, sink });
   const denials = new DenialLog({
     ...{ log, clock, linesPerSecondMax: config.log.denialsPerSecond },
     onSuppressed: metrics.denialSuppressed,
   });
   const flushing = setInterval(() => denials.flush(), DENIAL_FLUSH_MS).unref();
+  const mayTell = perSecond(FAULT_LINES_PER_SECOND_MAX);
   const onFault = (error: unknown): void => {
     metrics.fault();
-    log('error', 'fault', errorFields(error));
+    if (mayTell()) log('error', 'fault', errorFields(error));
   };
   return {
     ...{ log, metrics, onFault },
@@ -51,6 +59,20 @@ export function createTelemetry(
       denials.flush();
       sink.flush();
     },
+  };
+}
+
+function perSecond(max: number): () => boolean {
+  let startedMs = Number.NEGATIVE_INFINITY;
+  let count = 0;
+  return () => {
+    const { monoMs } = systemClock();
+    if (monoMs - startedMs >= 1000) {
+      startedMs = monoMs;
+      count = 0;
+    }
+    count += 1;
+    return count <= max;
   };
 }
 

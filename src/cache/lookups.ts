@@ -24,10 +24,13 @@ const ANSWER_MARGIN_MS = 20;
 const SILENCE_MS_MIN = 50;
 
 /** Refreshes that wait their turn. What finds no place asks again on a later hit. */
-const REFRESHES_MAX = 256;
+const REFRESHES_MAX = 64;
 
 /** The follower keeps entries fresh, the TTL only backs it up: a hundred replicas then add 5,000 lookups a second at most. */
 const REFRESH_RATE: TokenRate = { perSecond: 50, burst: 50 };
+
+/** A caller may name any deadline; a delay beyond 2³¹−1 ms would fire at once. */
+const TIMER_MS_MAX = 2_147_483_647;
 
 const RETRY_AFTER_MS_MIN = 1_000;
 
@@ -139,8 +142,9 @@ export class Lookups {
     const patienceMs = deadlineMonoMs - ANSWER_MARGIN_MS - this.#parts.clock().monoMs;
     if (patienceMs === Number.POSITIVE_INFINITY) return flight.done;
     if (patienceMs <= 0) return Promise.resolve(this.#tooLate(flight));
+    const delayMs = Math.min(patienceMs, TIMER_MS_MAX);
     return new Promise((resolve) => {
-      const timer = this.#parts.timers.start(patienceMs, () => resolve(this.#tooLate(flight)));
+      const timer = this.#parts.timers.start(delayMs, () => resolve(this.#tooLate(flight)));
       void flight.done.then((fact) => {
         timer.cancel();
         resolve(fact);

@@ -123,23 +123,34 @@ async function publish(bound: string, path: string): Promise<boolean> {
   throw inUse(path);
 }
 
-/**
- * Removes what a dead process left at `path`. Between the probe and the removal a rival may have put its own socket
- * there, so the file is moved aside first and compared; a rival's is put back.
- */
+/** Removes what a dead process left at `path`. @returns whether there was anything. */
 async function removeStale(path: string, aside: string): Promise<boolean> {
-  const found = await lstat(path).catch(undefinedIfAbsent);
-  if (found === undefined) return false;
-  if (!found.isSocket()) {
+  const seen = await lstat(path).catch(undefinedIfAbsent);
+  if (seen === undefined) return false;
+  if (!seen.isSocket()) {
     throw new GrpcStartError(
       `${path} exists and is not a socket: remove it, or choose another path for the Unix socket`,
     );
   }
   if (await somebodyAccepts(path)) throw inUse(path);
+  return removeIfStillThere(path, { seen, aside });
+}
+
+/**
+ * Removes the file at `path` that was `seen` there. Since then a rival may have replaced it by its own live socket, and
+ * no system call removes "this file or nothing": so what lies there is moved `aside` and compared, and a rival's
+ * is put back. Exported for its test, which has to stand between the look and the removal.
+ *
+ * @throws GrpcStartError when a rival was faster.
+ */
+export async function removeIfStillThere(
+  path: string,
+  { seen, aside }: { readonly seen: Stats; readonly aside: string },
+): Promise<boolean> {
   await rename(path, aside).catch(undefinedIfAbsent);
   const moved = await lstat(aside).catch(undefinedIfAbsent);
   if (moved === undefined) return false;
-  if (!isSameFile(moved, found)) {
+  if (!isSameFile(moved, seen)) {
     await link(aside, path);
     throw inUse(path);
   }

@@ -11,7 +11,7 @@ export interface Ending {
 export interface StartedProcess {
   readonly pid: number;
   readonly exited: Promise<Ending>;
-  /** Lines of standard output and of standard error, oldest first; beyond `LINES_MAX` the oldest go. */
+  /** Lines of standard output and of standard error, oldest first; what comes beyond `LINES_MAX` is not kept. */
   stdout(): readonly string[];
   stderr(): readonly string[];
   kill(signal: NodeJS.Signals): void;
@@ -54,8 +54,7 @@ function pidOf({ pid }: ChildProcess): number {
 function lastLines(stream: NodeJS.ReadableStream): () => readonly string[] {
   const lines: string[] = [];
   createInterface({ input: stream }).on('line', (line) => {
-    lines.push(line);
-    if (lines.length > LINES_MAX) lines.shift();
+    if (lines.length < LINES_MAX) lines.push(line);
   });
   return () => lines;
 }

@@ -20,7 +20,8 @@ export interface ReferenceResult {
   readonly decoded: DecodedRequest;
   /**
    * protobufjs 7 reads these bytes otherwise than the specification says and cannot judge them: it replaces a message that
-   * comes in pieces instead of merging it, keeps the first place of a oneof's member that comes again, and takes a 32-bit varint padded to six to nine bytes for one of ten.
+   * comes in pieces instead of merging it, takes the highest-numbered of several members of a oneof instead of the last, and
+   * takes a 32-bit varint padded to six to nine bytes for one of ten.
    */
   readonly protobufjsDiffers: boolean;
 }
@@ -76,8 +77,9 @@ function parse(cursor: Cursor, end: number, schema: MessageSchema): Message {
     }
     const length = readLength(cursor, end);
     const valueEnd = cursor.position + length;
-    const mustBeAlone = areAlternatives(schema) || (field.type === 'message' && !field.repeated);
-    if (mustBeAlone && message.some((other) => other.number === number)) {
+    const isSingular = field.type === 'message' && !field.repeated;
+    const cameBefore = message.some((other) => other.number === number);
+    if ((areAlternatives(schema) && message.length > 0) || (isSingular && cameBefore)) {
       cursor.protobufjsDiffers = true;
     }
     if (field.type === 'message') {

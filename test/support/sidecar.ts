@@ -50,7 +50,7 @@ export interface Sidecar {
   /** Lines of standard output as they came, and as objects. */
   stdout(): readonly string[];
   log(): readonly LogLine[];
-  /** Resolves with the first log line that has all these fields. */
+  /** Resolves with the last log line that has all these fields, as soon as there is one. */
   logged(fields: LogLine): Promise<LogLine>;
   stderr(): readonly string[];
   signal(signal: NodeJS.Signals): void;
@@ -148,6 +148,7 @@ interface Place {
 
 function controls(started: StartedProcess, { folder, ...place }: Place): Sidecar {
   const { adminPort, name } = place;
+  const log = parsedLines(started.stdout);
   const self: Sidecar = {
     ...place,
     pid: started.pid,
@@ -162,11 +163,11 @@ function controls(started: StartedProcess, { folder, ...place }: Place): Sidecar
     metrics: async () => (await adminPage(adminPort, '/metrics')).body,
     metric: async (series) => seriesValue(await self.metrics(), series),
     stdout: started.stdout,
-    log: () => started.stdout().map(parseLine),
+    log,
     async logged(fields) {
       let found: LogLine | undefined;
       await until(`a log line of ${name} with ${JSON.stringify(fields)}`, () => {
-        found = self.log().find((line) => hasFields(line, fields));
+        found = log().findLast((line) => hasFields(line, fields));
         return found !== undefined;
       });
       return found ?? {};
@@ -223,6 +224,15 @@ function adminPage(port: number, path: string): Promise<{ status: number; body: 
 function seriesValue(metrics: string, series: string): number {
   const line = metrics.split('\n').find((candidate) => candidate.startsWith(`${series} `));
   return line === undefined ? 0 : Number(line.slice(series.length + 1));
+}
+
+/** Each line is parsed once: tests look again and again. */
+function parsedLines(lines: () => readonly string[]): () => readonly LogLine[] {
+  const parsed: LogLine[] = [];
+  return () => {
+    for (const line of lines().slice(parsed.length)) parsed.push(parseLine(line));
+    return parsed;
+  };
 }
 
 /** Whatever is no JSON is kept: a test that looks for secrets must see it. */

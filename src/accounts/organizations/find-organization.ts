@@ -1,6 +1,6 @@
 import type { Accounts } from '../accounts.ts';
 import type { OrganizationRecord } from '../ports.ts';
-import { ok, type Result, refusal } from '../result.ts';
+import { ok, type Refusal, type Result, refusal } from '../result.ts';
 
 export async function findOrganization(
   accounts: Accounts,
@@ -8,7 +8,10 @@ export async function findOrganization(
   signal: AbortSignal,
 ): Promise<Result<OrganizationRecord>> {
   const record = await accounts.organizations.find(idOrName, signal);
-  if (record !== undefined) return ok(record);
+  return record === undefined ? noSuchOrganization(idOrName) : ok(record);
+}
+
+export function noSuchOrganization(idOrName: string): Refusal {
   return refusal(
     'not_found',
     `There is no organization ${JSON.stringify(idOrName)}. \`latchkey orgs list\` shows those that exist.`,

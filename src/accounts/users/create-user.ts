@@ -1,7 +1,7 @@
 import type { UserId } from '../../model/ids.ts';
 import type { Role } from '../../model/subject.ts';
 import type { Accounts } from '../accounts.ts';
-import { checkName, unstorable } from '../fields.ts';
+import { checkEmail, checkName, unstorable } from '../fields.ts';
 import { newId } from '../new-id.ts';
 import { findOrganization } from '../organizations/find-organization.ts';
 import type { UserRecord, WriteContext } from '../ports.ts';
@@ -15,19 +15,13 @@ export interface UserWish {
   readonly role: Role;
 }
 
-/** One `@` with something around it: whether mail arrives there is not ours to say. */
-const EMAIL = /^[^\s@]{1,64}@[^\s@]{1,255}$/;
-
 export async function createUser(
   accounts: Accounts,
   wish: UserWish,
   context: WriteContext,
 ): Promise<Result<UserRecord>> {
-  const problem = checkName(wish.name, 'name of the user');
+  const problem = checkName(wish.name, 'name of the user') ?? checkEmail(wish.email);
   if (problem !== undefined) return problem;
-  if (wish.email !== null && !EMAIL.test(wish.email)) {
-    return refusal('invalid', `${JSON.stringify(wish.email)} is not an e-mail address.`);
-  }
   const organization = await findOrganization(accounts, wish.organization, context.signal);
   if (organization.kind === 'refused') return organization;
   const created = await accounts.users.create(

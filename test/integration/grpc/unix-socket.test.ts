@@ -3,6 +3,7 @@ import { lstat, readdir, readFile, rename, unlink, writeFile } from 'node:fs/pro
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { removeIfStillThere } from '../../../src/grpc/listen-unix.ts';
 import { FRAME, rawConnection } from './raw-http2.ts';
 import { ANSWER, heldHandler, startServer, temporaryFolder, until } from './start-server.ts';
 
@@ -128,6 +129,18 @@ describe('a Unix socket', () => {
         bytes: Uint8Array.of(winners[0]?.name ?? 0),
       });
     }
+  });
+
+  it('of a rival that was faster is put back, when a stale one was about to be removed', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'check.sock');
+    await leaveStale(path);
+    const seen = await lstat(path);
+    const rival = await startServer({ listen: { path } });
+    await expect(removeIfStillThere(path, { seen, aside: join(folder, 'old') })).rejects.toThrow(
+      `another process listens on the Unix socket ${path}`,
+    );
+    expect(await rival.client().check(REQUEST)).toEqual(REPLY);
   });
 
   it('disappears as soon as the drain begins, so that a successor can take the path meanwhile', async () => {

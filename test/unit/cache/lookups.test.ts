@@ -55,6 +55,19 @@ describe('a lookup', () => {
     expect(isAnswered).toBe(true);
   });
 
+  it('starts no timer that would overflow, whatever deadline the caller names', async () => {
+    const rig = await Rig.following();
+    const delays: number[] = [];
+    const { start } = rig.time.timers;
+    rig.time.timers.start = (delayMs, run) => {
+      delays.push(delayMs);
+      return start(delayMs, run);
+    };
+    expect((await rig.resolve('k1', { patienceMs: 1e15 })).kind).toBe('absent');
+    expect(delays.length).toBeGreaterThan(1);
+    expect(Math.max(...delays)).toBeLessThan(2 ** 31);
+  });
+
   it('answers at once where the caller has no time left', async () => {
     const rig = await Rig.following();
     rig.store.create('k1');
@@ -390,16 +403,11 @@ describe('refreshes', () => {
   it('are bounded while the store is slow', async () => {
     const rig = await Rig.following();
     rig.store.holdLoads = true;
-    for (let index = 0; index < 1_000; index += 1) {
+    for (let index = 0; index < 180; index += 1) {
       rig.cache.lookups.refresh('api_key', digestOf(`k${index}`));
-      await rig.time.advance(20);
-      if (index % 40 === 39) await rig.deliverLoads();
+      await rig.time.advance(5);
     }
-    const { queuedRefreshes, isCircuitOpen } = rig.cache.lookups.stats();
-    expect({ queuedRefreshes, isCircuitOpen }).toEqual({
-      queuedRefreshes: 256,
-      isCircuitOpen: false,
-    });
+    expect(rig.cache.lookups.stats().queuedRefreshes).toBe(64);
   });
 
   it('are not asked of a store that is away', async () => {
