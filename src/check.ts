@@ -4,7 +4,7 @@ import { authorize } from './check/authorize.ts';
 import { extract } from './check/extract.ts';
 import { match } from './check/match.ts';
 import { type RequestView, read } from './check/read.ts';
-import { failureCharge, failuresExhausted, spend } from './check/spend.ts';
+import { areFailuresExhausted, failureCharge, spend } from './check/spend.ts';
 import type { Answer } from './model/answer.ts';
 import { clientBucketOf } from './model/client-address.ts';
 import type { Now } from './model/clock.ts';
@@ -146,6 +146,7 @@ const UNAVAILABLE_REASON: Record<UnavailableCause, DenialReason> = {
   store: 'store_unavailable',
   overload: 'lookups_overloaded',
   client_budget: 'client_lookups_exceeded',
+  failures: 'too_many_failures',
 };
 
 const target = (input: CheckInput) => ({ method: input.method, ruleName: input.ruleName });
@@ -204,20 +205,25 @@ function failed(
   });
 }
 
-/** An address without failures left does not get to ask the store either. */
+/**
+ * The lookup of an address without failures left is marked, and goes slowly. It is not refused: behind one address there
+ * may be many clients, and one of them with a dead key must not lock out the keys that memory happens not to hold.
+ */
 function missingFact(
   story: Story,
   credential: NamedCredential,
   { digest }: Extract<Authentication, { kind: 'unknown' }>,
-): Decision | Need {
+): Need {
   const { request, question, world } = story;
   const failure = failureOf(story);
-  const exhausted = failure && failuresExhausted(failure, world.limits, question.now);
-  if (exhausted !== undefined) {
-    return refuse(story, 'too_many_failures', { retryAfterMs: exhausted.retryAfterMs });
-  }
-  const clientBucket = clientBucketOf(request.input, world.policy);
-  return { kind: 'need', credentialKind: credential.kind, digest, clientBucket };
+  return {
+    kind: 'need',
+    credentialKind: credential.kind,
+    digest,
+    clientBucket: clientBucketOf(request.input, world.policy),
+    isAfterFailures:
+      failure !== undefined && areFailuresExhausted(failure, world.limits, question.now),
+  };
 }
 
 function failureOf({ request, world: { policy } }: Story) {

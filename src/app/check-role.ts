@@ -52,7 +52,7 @@ export async function openCheckRole(
     },
   });
   telemetry.metrics.readFrom({
-    cache: () => service.cache.stats(),
+    cache: () => service.memory.stats(),
     lookups: () => service.lookups.stats(),
     follower: () => service.follower.state(),
     limits: () => service.limits.stats(),
@@ -83,7 +83,8 @@ function createService(
     }),
     registry: createReplicaRegistry(database, { id: randomUUID(), name: config.replicaName }),
     usage: createUsageStore(database),
-    ...{ cache: config.cache, lookups: config.lookups, limits: config.limits },
+    cache: { ...config.cache, ...config.lookups },
+    limits: config.limits,
     ...{ observer: telemetry.observer, cacheObserver: telemetry.cacheObserver },
     onFault: telemetry.onFault,
   });

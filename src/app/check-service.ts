@@ -1,9 +1,6 @@
 import { ApiKeySource } from '../authenticators/api-key.ts';
 import type { DigestKeyring, KeyStore } from '../authenticators/ports.ts';
-import type { PrincipalCacheOptions } from '../cache/cache-options.ts';
-import { Circuit } from '../cache/circuit.ts';
-import { ChangeFollower } from '../cache/follower.ts';
-import { Lookups, type LookupsOptions } from '../cache/lookups.ts';
+import { type CacheSettings, type ComposedCache, composeCache } from '../cache/compose.ts';
 import type {
   CacheObserver,
   ChangeFeed,
@@ -11,7 +8,6 @@ import type {
   ReplicaRegistry,
   UsageStore,
 } from '../cache/ports.ts';
-import { PrincipalCache } from '../cache/principal-cache.ts';
 import { systemTimers } from '../cache/timers.ts';
 import { UsageRecorder } from '../cache/usage-recorder.ts';
 import type { CheckHandler } from '../envoy/ports.ts';
@@ -30,8 +26,7 @@ export interface CheckServiceParts {
   readonly hints: ChangeHints;
   readonly registry: ReplicaRegistry;
   readonly usage: UsageStore;
-  readonly cache: Pick<PrincipalCacheOptions, 'credentialsMax' | 'ttlMs' | 'staleWindowMs'>;
-  readonly lookups: LookupsOptions & { readonly loadTimeoutMs: number };
+  readonly cache: CacheSettings;
   readonly limits: PartitionSizes;
   readonly observer: DecisionObserver;
   readonly cacheObserver: CacheObserver;
@@ -41,10 +36,10 @@ export interface CheckServiceParts {
 /** Everything that decides, wired: bytes in, bytes out, and the follower that keeps its memory true. */
 export interface CheckService {
   readonly handler: CheckHandler;
-  readonly cache: PrincipalCache;
-  readonly lookups: Lookups;
+  readonly memory: ComposedCache['memory'];
+  readonly lookups: ComposedCache['lookups'];
   readonly limits: LocalLimits;
-  readonly follower: ChangeFollower;
+  readonly follower: ComposedCache['follower'];
   /** Begins to follow the changes; decisions need that to have happened once. */
   start(): void;
   /** Leaves the replicas' count and writes what is not written yet. */
@@ -52,32 +47,22 @@ export interface CheckService {
 }
 
 export function createCheckService(parts: CheckServiceParts): CheckService {
-  const random = Math.random;
-  const clock = systemClock;
-  const timers = systemTimers;
-  const observer = parts.cacheObserver;
-  const cache: PrincipalCache = new PrincipalCache({
-    ...parts.cache,
-    random,
-    onRefreshDue: (kind, digest) => lookups.refresh(kind, digest),
-  });
-  const source = new ApiKeySource({ store: parts.keys, keyring: parts.keyring });
-  const lookups: Lookups = new Lookups(
+  const shared = {
+    ...{ clock: systemClock, timers: systemTimers, random: Math.random },
+    observer: parts.cacheObserver,
+  };
+  const { memory, lookups, follower } = composeCache(
     {
-      ...{ source, cache, circuit: new Circuit(), clock, timers, observer },
-      loadTimeoutMs: parts.lookups.loadTimeoutMs,
-      onForeignHistory: () => follower.hint(),
+      ...shared,
+      source: new ApiKeySource({ store: parts.keys, keyring: parts.keyring }),
+      ...{ feed: parts.feed, hints: parts.hints, registry: parts.registry },
     },
-    parts.lookups,
+    parts.cache,
   );
-  const follower: ChangeFollower = new ChangeFollower({
-    ...{ feed: parts.feed, hints: parts.hints, registry: parts.registry },
-    ...{ sink: cache, clock, timers, random, observer },
-  });
-  const limits = new LocalLimits(parts.limits, clock());
-  const usage = new UsageRecorder({ store: parts.usage, timers, random, observer });
+  const limits = new LocalLimits(parts.limits, systemClock());
+  const usage = new UsageRecorder({ store: parts.usage, ...shared });
   const handler = createRunner({
-    ...{ policy: parts.policy, memory: cache, limits, clock },
+    ...{ policy: parts.policy, memory, limits, clock: systemClock },
     resolve: (need, deadlineMonoMs) => lookups.resolve(need, deadlineMonoMs),
     observer: parts.observer,
     used: (keyId, atMs, address) => usage.record(keyId, atMs, address),
@@ -85,7 +70,7 @@ export function createCheckService(parts: CheckServiceParts): CheckService {
     onFault: parts.onFault,
   });
   return {
-    ...{ handler, cache, lookups, limits, follower },
+    ...{ handler, memory, lookups, limits, follower },
     start() {
       follower.start();
       usage.start();

@@ -1,4 +1,5 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,6 +71,9 @@ async function startDemo(
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     return `--port ${String(flags['port'])} is no port. Give a number up to 65535; 0 takes any free one.`;
   }
+  if (!(await isFree(port))) {
+    return `Port ${port} is taken, perhaps by another demo. Stop that, or choose another one with --port; 0 takes any free one.`;
+  }
   terminal.err('Looking for Envoy (the first time it is downloaded, some 40 MB) …');
   const binary = await findEnvoy({
     envoyBin: environment['ENVOY_BIN'],
@@ -111,6 +115,15 @@ async function startDemo(
     AbortSignal.timeout(SETUP_TIMEOUT_MS),
   );
   return { server, envoy: envoy.envoy, accounts, keys, embeddedDir };
+}
+
+/** Envoy shares its port with any other Envoy that asks for the same (SO_REUSEPORT), so it would not complain itself. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ host: '127.0.0.1', port }, () => probe.close(() => resolve(true)));
+  });
 }
 
 /** The demo's own settings, and none of the surrounding shell's. */

@@ -37,7 +37,8 @@ export function tellLifecycle(event: LifecycleEvent, log: Log): void {
 }
 
 /** What the gRPC server tells of itself. */
-export function tellGrpc(event: GrpcServerEvent, { log, onFault }: Telemetry): void {
+export function tellGrpc(event: GrpcServerEvent, telemetry: Telemetry): void {
+  const { log, logBounded, onFault } = telemetry;
   switch (event.kind) {
     case 'handler_failed':
     case 'listener_failed':
@@ -57,10 +58,10 @@ export function tellGrpc(event: GrpcServerEvent, { log, onFault }: Telemetry): v
       });
       break;
     case 'handshake_failed':
-      log('warn', 'TLS handshake failed', { code: event.code });
+      logBounded('warn', 'TLS handshake failed', { code: event.code });
       break;
     case 'connection_refused':
-      log('warn', 'too many connections', { connections_max: event.connectionsMax });
+      logBounded('warn', 'too many connections', { connections_max: event.connectionsMax });
       break;
     case 'stale_socket_replaced':
       log('info', 'stale socket replaced', { path: event.path });

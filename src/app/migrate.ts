@@ -1,11 +1,12 @@
+import { type Result, refusal } from '../accounts/result.ts';
+import { createReply } from '../cli/output.ts';
 import type { Flags, Terminal } from '../cli/ports.ts';
 import { type Environment, readCommandConfig } from '../config/read-config.ts';
-import { StoreUnavailableError } from '../model/change.ts';
-import { ConnectionUrlError } from '../postgres/client.ts';
-import { StoreFaultError } from '../postgres/errors.ts';
+import type { StoreConfig } from '../config/serve-config.ts';
 import type { PostgresLog } from '../postgres/log.ts';
 import { type Migrated, migrate } from '../postgres/migrate.ts';
 import { openStore } from './store.ts';
+import { storeProblem } from './store-problem.ts';
 
 interface Surroundings {
   readonly terminal: Terminal;
@@ -15,55 +16,43 @@ interface Surroundings {
 
 /** Brings the schema up to date. Gives the exit code. */
 export async function runMigrate(flags: Flags, around: Surroundings): Promise<number> {
-  const { terminal, environment, log } = around;
-  const reading = readCommandConfig(flags, environment);
+  const reply = createReply(around.terminal, flags);
+  const reading = readCommandConfig(flags, around.environment);
   if (reading.kind === 'invalid') {
-    for (const problem of reading.problems) terminal.err(`latchkey: ${problem}`);
-    return 2;
+    return reply.refuse(refusal('invalid', reading.problems.join('\n')));
   }
-  const { store } = reading.config;
+  const migrated = await migrateStore(reading.config.store, around.log);
+  if (migrated.kind === 'refused') return reply.refuse(migrated);
+  const { applied, missingRoles } = migrated.value;
+  for (const role of missingRoles) {
+    reply.note(
+      `latchkey: the database role ${role} does not exist and could not be created; see docs/postgres.md`,
+    );
+  }
+  return reply.tell(
+    { applied, missingRoles },
+    applied.length === 0 ? ['The schema is up to date.'] : applied.map((name) => `applied ${name}`),
+  );
+}
+
+async function migrateStore(store: StoreConfig, log: PostgresLog): Promise<Result<Migrated>> {
   try {
     if (store.kind === 'database') {
       // Migrations need one connection for all: a pooler that changes it in between would lose the lock.
-      tell(await migrate(store.listenUrl ?? store.url, { log }), flags, terminal);
-      return 0;
+      return { kind: 'ok', value: await migrate(store.listenUrl ?? store.url, { log }) };
     }
-    const opened = await openStore(store, {
-      applicationName: 'latchkey-migrate',
-      log,
-      running: 'join',
-    });
-    if (opened.kind === 'refused') {
-      terminal.err(`latchkey: ${opened.message}`);
-      return 1;
+    const applicationName = 'latchkey-migrate';
+    const opened = await openStore(store, { applicationName, log, running: 'join' });
+    if (opened.kind === 'refused') return opened;
+    try {
+      // An embedded server that was started just now is up to date; one that runs may be of an older latchkey.
+      return { kind: 'ok', value: await migrate(opened.value.url, { log }) };
+    } finally {
+      await opened.value.close();
     }
-    await opened.value.close();
-    tell({ applied: [], missingRoles: [] }, flags, terminal);
-    return 0;
   } catch (error) {
-    if (
-      error instanceof StoreUnavailableError ||
-      error instanceof StoreFaultError ||
-      error instanceof ConnectionUrlError
-    ) {
-      terminal.err(`latchkey: ${error.message}`);
-      return 1;
-    }
-    throw error;
-  }
-}
-
-function tell({ applied, missingRoles }: Migrated, flags: Flags, terminal: Terminal): void {
-  if (flags['json'] === true) {
-    terminal.out(JSON.stringify({ applied, missingRoles }));
-  } else if (applied.length === 0) {
-    terminal.out('The schema is up to date.');
-  } else {
-    for (const name of applied) terminal.out(`applied ${name}`);
-  }
-  for (const role of missingRoles) {
-    terminal.err(
-      `latchkey: the database role ${role} does not exist and could not be created; see docs/postgres.md`,
-    );
+    const explained = storeProblem(error);
+    if (explained === undefined) throw error;
+    return explained;
   }
 }

@@ -2,17 +2,14 @@ import { userInfo } from 'node:os';
 import { type Result, refusal } from '../accounts/result.ts';
 import type { Flags, OpenAccounts } from '../cli/ports.ts';
 import { type Environment, readCommandConfig } from '../config/read-config.ts';
-import { checkPolicyText } from '../policy/check-policy.ts';
-import type { FilePolicy } from '../policy/compile.ts';
-import { POLICY_BYTES_MAX } from '../policy/policy-file.ts';
-import { formatProblem } from '../policy/problem.ts';
+import type { StoreConfig } from '../config/serve-config.ts';
 import type { PostgresLog } from '../postgres/log.ts';
 import { PepperKeyring } from '../secrets/pepper-keyring.ts';
 import { createAccounts } from './accounts.ts';
 import { askSchema } from './schema-at-start.ts';
-import { openStore } from './store.ts';
+import { type OpenStore, openStore } from './store.ts';
+import { storeProblem } from './store-problem.ts';
 import { sleep } from './system.ts';
-import { processTerminal } from './terminal.ts';
 
 /** The store for one command: what it writes is on record under the name of whoever runs it. */
 export async function openAccounts(
@@ -21,44 +18,44 @@ export async function openAccounts(
 ): Promise<Result<OpenAccounts>> {
   const reading = readCommandConfig(flags, environment);
   if (reading.kind === 'invalid') return refusal('invalid', reading.problems.join('\n'));
-  const { store, policyFile, peppers, staleWindowMs } = reading.config;
-  const policy = policyFile === undefined ? undefined : await readPolicy(policyFile);
-  if (policy?.kind === 'refused') return policy;
-  const opened = await openStore(store, { applicationName: 'latchkey-cli', log, running: 'join' });
+  const { store, peppers, staleWindowMs } = reading.config;
+  const opened = await openMigrated(store, log);
   if (opened.kind === 'refused') return opened;
   const { database, close } = opened.value;
-  try {
-    const problem = await askSchema(database);
-    if (problem !== undefined) {
-      await close();
-      return refusal('conflict', problem);
-    }
-  } catch (error) {
-    await close();
-    return refusal('conflict', `The database did not answer: ${messageOf(error)}`);
-  }
   return {
     kind: 'ok',
     value: {
       accounts: createAccounts(database, new PepperKeyring(peppers)),
-      policy: policy?.value,
-      actor: `cli:${userInfo().username}`,
-      staleWindowMs,
-      sleep,
-      close,
+      actor: actorName(),
+      ...{ staleWindowMs, sleep, close, explain: storeProblem },
     },
   };
 }
 
-async function readPolicy(file: string): Promise<Result<FilePolicy>> {
-  const content = await processTerminal.read(file, POLICY_BYTES_MAX);
-  if (content.kind === 'refused') return content;
-  const { policy, errors } = checkPolicyText(content.value);
-  if (policy !== undefined) return { kind: 'ok', value: policy };
-  const lines = errors.map((problem) => `${file}:${formatProblem(problem)}`);
-  return refusal('invalid', `The policy has errors.\n${lines.join('\n')}`);
+/** A store that answers, with a schema that serves this binary. */
+async function openMigrated(store: StoreConfig, log: PostgresLog): Promise<Result<OpenStore>> {
+  let opened: Result<OpenStore> | undefined;
+  let problem: string | undefined;
+  try {
+    opened = await openStore(store, { applicationName: 'latchkey-cli', log, running: 'join' });
+    if (opened.kind === 'refused') return opened;
+    problem = await askSchema(opened.value.database);
+  } catch (error) {
+    if (opened?.kind === 'ok') await opened.value.close();
+    const explained = storeProblem(error);
+    if (explained === undefined) throw error;
+    return explained;
+  }
+  if (problem === undefined) return opened;
+  await opened.value.close();
+  return refusal('conflict', problem);
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** A container may run as a user number that has no name. */
+function actorName(): string {
+  try {
+    return `cli:${userInfo().username}`;
+  } catch {
+    return `cli:uid-${process.getuid?.() ?? 'unknown'}`;
+  }
 }

@@ -2,27 +2,39 @@ import type { Runtime } from '../cli/ports.ts';
 import { environment } from '../config/environment.ts';
 import { readServeConfig } from '../config/read-config.ts';
 import type { PostgresLog } from '../postgres/log.ts';
-import { runDemo } from './demo.ts';
-import { runMigrate } from './migrate.ts';
-import { openAccounts } from './open-accounts.ts';
-import { runServe } from './serve.ts';
-import { processTerminal } from './terminal.ts';
+import { internalErrorLines } from './internal-error.ts';
+import { createProcessTerminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
-/** The rest of the program, for the command line. */
-export function createRuntime(): Runtime {
-  const terminal = processTerminal;
+export interface ProcessRuntime extends Runtime {
+  /** Tells a bug. */
+  tellInternalError(error: unknown): void;
+}
+
+/**
+ * The rest of the program, for the command line. What a command needs is loaded when it runs: a list of keys does not
+ * wait for a gRPC server.
+ */
+export function createRuntime(): ProcessRuntime {
+  const terminal = createProcessTerminal();
   // Commands tell their own outcome; of the store only what is wrong is worth a line.
   const log: PostgresLog = (level, message) => {
     if (level === 'warn' || level === 'error') terminal.err(`latchkey: ${message}`);
   };
+  const around = () => ({ terminal, environment: environment(), log });
   return {
     terminal,
     version: packageVersion(),
-    serve: (flags) => runServe(flags, { terminal, environment: environment() }),
-    demo: (flags) => runDemo(flags, { terminal, environment: environment() }),
-    migrate: (flags) => runMigrate(flags, { terminal, environment: environment(), log }),
+    serve: async (flags) => (await import('./serve.ts')).runServe(flags, around()),
+    demo: async (flags) => (await import('./demo.ts')).runDemo(flags, around()),
+    migrate: async (flags) => (await import('./migrate.ts')).runMigrate(flags, around()),
     checkConfig: (flags) => readServeConfig(flags, environment()),
-    openAccounts: (flags) => openAccounts(flags, { environment: environment(), log }),
+    readPolicy: async (flags) =>
+      (await import('./read-policy.ts')).readPolicy(flags, environment()),
+    openAccounts: async (flags) =>
+      (await import('./open-accounts.ts')).openAccounts(flags, around()),
+    tellInternalError(error) {
+      for (const line of internalErrorLines(error, environment())) terminal.err(line);
+    },
   };
 }

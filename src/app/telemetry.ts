@@ -14,8 +14,8 @@ import { systemClock } from './system.ts';
 /** How often seconds that are over are told of; see DenialLog.flush. */
 const DENIAL_FLUSH_MS = 1000;
 
-/** A bug that every request meets must not fill the disk; the metric counts them all. */
-const FAULT_LINES_PER_SECOND_MAX = 5;
+/** A bug that every request meets, or a scan of the port, must not fill the disk. */
+const FLOOD_LINES_PER_SECOND_MAX = 5;
 
 /** Opens where log lines go; told of each line that could not be written. */
 export type OpenSink = (onDropped: () => void) => LogSink;
@@ -25,6 +25,8 @@ export interface Telemetry {
   readonly metrics: Metrics;
   readonly observer: DecisionObserver;
   readonly cacheObserver: CacheObserver;
+  /** As `log`, for what a stranger can bring about at will: the rest of a flood is not told. */
+  readonly logBounded: Log;
   /** A bug, or an outage that nobody expected. Its message stays out of the log. */
   onFault(error: unknown): void;
   onPolicy(event: PolicyEvent, policy: () => FilePolicy, file: string): void;
@@ -44,13 +46,13 @@ export function createTelemetry(
     onSuppressed: metrics.denialSuppressed,
   });
   const flushing = setInterval(() => denials.flush(), DENIAL_FLUSH_MS).unref();
-  const mayTell = perSecond(FAULT_LINES_PER_SECOND_MAX);
+  const logFault = bounded(log);
   const onFault = (error: unknown): void => {
     metrics.fault();
-    if (mayTell()) log('error', 'fault', errorFields(error));
+    logFault('error', 'fault', errorFields(error));
   };
   return {
-    ...{ log, metrics, onFault },
+    ...{ log, metrics, onFault, logBounded: bounded(log) },
     observer: createDecisionObserver(metrics, denials),
     cacheObserver: { loadEnded: metrics.lookupEnded, fault: onFault },
     onPolicy: (event, policy, file) => tellPolicy({ log, metrics }, { event, policy, file }),
@@ -62,17 +64,17 @@ export function createTelemetry(
   };
 }
 
-function perSecond(max: number): () => boolean {
+function bounded(log: Log): Log {
   let startedMs = Number.NEGATIVE_INFINITY;
   let count = 0;
-  return () => {
+  return (level, message, fields) => {
     const { monoMs } = systemClock();
     if (monoMs - startedMs >= 1000) {
       startedMs = monoMs;
       count = 0;
     }
     count += 1;
-    return count <= max;
+    if (count <= FLOOD_LINES_PER_SECOND_MAX) log(level, message, fields);
   };
 }
 

@@ -7,6 +7,9 @@ const CLIENTS_MAX = 10_000;
 /** Keys that memory does not know, per client address: an office behind one address coming in, but not a guesser. */
 export const MISSES_PER_CLIENT_DEFAULT: TokenRate = { perSecond: 50, burst: 200 };
 
+/** After too many failed authentications: a guesser gets nowhere, and a key beside him is known within seconds. */
+export const MISSES_AFTER_FAILURES: TokenRate = { perSecond: 1, burst: 5 };
+
 /** Misses of each client address, so that one that floods does not use up the lookups of all. */
 export class ClientBudget {
   readonly #buckets = new LRUCache<string, TokenBucket>({ max: CLIENTS_MAX });

@@ -1,6 +1,6 @@
 import type { Digest } from '../model/ids.ts';
 import type { CredentialKind, Fact, Need, UnavailableCause } from '../model/memory.ts';
-import { ClientBudget, MISSES_PER_CLIENT_DEFAULT } from './client-budget.ts';
+import { ClientBudget, MISSES_AFTER_FAILURES, MISSES_PER_CLIENT_DEFAULT } from './client-budget.ts';
 import { Flight, FlightQueue } from './flight.ts';
 import { type LoaderParts, type Loading, loadInto } from './loader.ts';
 import { fullBucket, type TokenRate, takeToken } from './token-bucket.ts';
@@ -59,6 +59,7 @@ export class Lookups {
   readonly #loadsMax: number;
   readonly #queueMax: number;
   readonly #budget: ClientBudget;
+  readonly #budgetAfterFailures = new ClientBudget(MISSES_AFTER_FAILURES);
   readonly #refreshBudget;
   readonly #flights: Record<CredentialKind, Map<Digest, Flight>> = { api_key: new Map() };
   readonly #queue = new FlightQueue();
@@ -112,7 +113,8 @@ export class Lookups {
   }
 
   /** A new flight in the queue, or why there is none. What memory knew before is no guess and costs no budget. */
-  #admit({ credentialKind: kind, digest, clientBucket }: Need): Flight | Fact {
+  #admit(need: Need): Flight | Fact {
+    const { credentialKind: kind, digest, clientBucket } = need;
     const { cache, circuit, clock } = this.#parts;
     const { monoMs } = clock();
     if (!circuit.admits(monoMs)) return this.#unanswered(kind, digest);
@@ -123,13 +125,22 @@ export class Lookups {
       if (this.#queue.countOf(clientBucket) >= share) {
         return unavailable('client_budget', RETRY_AFTER_MS_MIN);
       }
-      const waitMs = this.#budget.take(clientBucket, monoMs);
-      if (waitMs > 0) return unavailable('client_budget', waitMs);
+      const refusal = this.#spendBudget(need, monoMs);
+      if (refusal !== undefined) return refusal;
     }
     const flight = this.#newFlight(kind, digest, monoMs);
     if (isGuess) flight.client = clientBucket;
     this.#queue.push(flight);
     return flight;
+  }
+
+  #spendBudget({ clientBucket, isAfterFailures }: Need, monoMs: number): Unavailable | undefined {
+    if (isAfterFailures) {
+      const slowMs = this.#budgetAfterFailures.take(clientBucket, monoMs);
+      if (slowMs > 0) return unavailable('failures', slowMs);
+    }
+    const waitMs = this.#budget.take(clientBucket, monoMs);
+    return waitMs > 0 ? unavailable('client_budget', waitMs) : undefined;
   }
 
   #newFlight(kind: CredentialKind, digest: Digest, monoMs: number): Flight {

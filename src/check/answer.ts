@@ -112,6 +112,7 @@ function stripCookies(input: CheckInput, names: readonly string[], into: Mutatio
   const slot = input.headers[SLOT.cookie];
   if (slot === undefined || names.length === 0) return;
   const rest = withoutCookies(slot, names);
+  if (rest === undefined) return;
   if (rest === '') into.removeRequestHeaders.push('cookie');
   else into.requestHeaders.push({ name: 'cookie', value: rest });
 }

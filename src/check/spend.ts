@@ -1,5 +1,5 @@
 import type { Now } from '../model/clock.ts';
-import type { Charge, LimitMemory, LimitReport, SpendResult } from '../model/limit-memory.ts';
+import type { Charge, LimitMemory, SpendResult } from '../model/limit-memory.ts';
 import type { Limit } from '../model/plan.ts';
 import type { CompiledPolicy } from '../model/policy.ts';
 import type { Principal } from '../model/principal.ts';
@@ -52,12 +52,7 @@ export function failureCharge(limit: Limit, clientBucket: string): Charge {
   return { limit, partition: 'failure', bucket: `${limit.id}|${clientBucket}` };
 }
 
-/** Whether this address has no failure left; gives the report that says when it has. */
-export function failuresExhausted(
-  charge: Charge,
-  limits: LimitMemory,
-  now: Now,
-): LimitReport | undefined {
-  const report = limits.peek(charge, 1, now);
-  return report.retryAfterMs > 0 ? report : undefined;
+/** Whether this address has no failure left. */
+export function areFailuresExhausted(charge: Charge, limits: LimitMemory, now: Now): boolean {
+  return limits.peek(charge, 1, now).retryAfterMs > 0;
 }

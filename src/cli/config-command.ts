@@ -1,31 +1,34 @@
 import type { Command } from 'commander';
-import { fields } from './output.ts';
+import { createReply, fields } from './output.ts';
 import { EXIT, type Finish, type Flags, type Runtime } from './ports.ts';
-import { withPolicyOption, withStoreOptions } from './store-options.ts';
+import { serveOptions } from './server-commands.ts';
+import { withCommonOptions } from './store-options.ts';
 
 export function addConfigCommand(program: Command, runtime: Runtime, finish: Finish): void {
   const config = program.command('config').description('the configuration of the process');
-  withPolicyOption(
-    withStoreOptions(
+  withCommonOptions(
+    serveOptions(
       config
         .command('check')
-        .description('say every problem of the configuration that `serve` would have'),
+        .description('tell every problem that `serve` would have with its options and variables'),
     ),
-  ).action((flags: Flags) => finish(checkConfig(runtime, flags)));
+  )
+    .addHelpText(
+      'after',
+      '\nWithout a problem it prints what is in force, without secrets. For the policy file: latchkey policy check.',
+    )
+    .action((flags: Flags) => finish(checkConfig(runtime, flags)));
 }
 
 function checkConfig({ terminal, checkConfig: check }: Runtime, flags: Flags): number {
+  const reply = createReply(terminal, flags);
   const checked = check(flags);
-  if (flags['json'] === true) terminal.out(JSON.stringify(checked));
   if (checked.kind === 'invalid') {
-    for (const problem of checked.problems) terminal.err(`latchkey: ${problem}`);
+    for (const problem of checked.problems) reply.note(`latchkey: ${problem}`);
+    reply.tell({ problems: checked.problems, warnings: [], settings: null }, []);
     return EXIT.usage;
   }
-  if (flags['json'] !== true) {
-    const pairs = Object.entries(checked.summary).map(
-      ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const,
-    );
-    for (const line of fields(pairs)) terminal.out(line);
-  }
-  return EXIT.ok;
+  const { summary, warnings } = checked;
+  for (const warning of warnings) reply.note(`latchkey: warning: ${warning}`);
+  return reply.tell({ problems: [], warnings, settings: summary }, fields(Object.entries(summary)));
 }

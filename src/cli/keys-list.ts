@@ -3,70 +3,33 @@ import { findOrganization } from '../accounts/organizations/find-organization.ts
 import type { KeyRecord } from '../accounts/ports.ts';
 import { findUser } from '../accounts/users/find-user.ts';
 import type { KeyId } from '../model/ids.ts';
-import { keyFields, keyState } from './key-fields.ts';
-import { listAll } from './list-all.ts';
-import { fields, refuse, table, timeText } from './output.ts';
-import { EXIT, type Flags, type Runtime } from './ports.ts';
+import { keyFields, keyHistory, keyState } from './key-fields.ts';
+import { listAll, tellList } from './list-all.ts';
+import { fields, timeText } from './output.ts';
+import type { Flags, Runtime } from './ports.ts';
 import { withAccounts } from './with-accounts.ts';
 
-export function listKeysCommand(runtime: Runtime, flags: Flags): Promise<number> {
-  const json = flags['json'] === true;
-  return withAccounts(runtime, flags, async ({ accounts }, signal) => {
-    const { org, owner } = flags;
+export interface ListFlags extends Flags {
+  readonly org?: string;
+  readonly owner?: string;
+}
+
+export function listKeysCommand(runtime: Runtime, flags: ListFlags): Promise<number> {
+  const { org, owner } = flags;
+  return withAccounts(runtime, flags, async ({ accounts, signal, reply }) => {
     const organization =
-      typeof org === 'string' ? await findOrganization(accounts, org, signal) : undefined;
-    if (organization?.kind === 'refused') return refuse(runtime.terminal, organization, json);
-    const user = typeof owner === 'string' ? await findUser(accounts, owner, signal) : undefined;
-    if (user?.kind === 'refused') return refuse(runtime.terminal, user, json);
+      org === undefined ? undefined : await findOrganization(accounts, org, signal);
+    if (organization?.kind === 'refused') return reply.refuse(organization);
+    const user = owner === undefined ? undefined : await findUser(accounts, owner, signal);
+    if (user?.kind === 'refused') return reply.refuse(user);
     const filter = { organizationId: organization?.value.id, ownerId: user?.value.id };
     const all = await listAll((page) => accounts.keys.list(filter, page, signal));
-    if (json) {
-      runtime.terminal.out(JSON.stringify(all));
-      return EXIT.ok;
-    }
     const { wallMs } = accounts.clock();
-    const head = [
-      'id',
-      'name',
-      'organization',
-      'environment',
-      'scopes',
-      'state',
-      'expires',
-      'last used',
-    ];
-    for (const line of table(
-      head,
-      all.map((record) => row(record, wallMs)),
-    )) {
-      runtime.terminal.out(line);
-    }
-    return EXIT.ok;
+    return tellList(reply, all, { head: HEAD, row: (record) => row(record, wallMs) });
   });
 }
 
-export function showKeyCommand(runtime: Runtime, id: string, flags: Flags): Promise<number> {
-  const json = flags['json'] === true;
-  return withAccounts(runtime, flags, async ({ accounts }, signal) => {
-    const found = await findKey(accounts, id as KeyId, signal);
-    if (found.kind === 'refused') return refuse(runtime.terminal, found, json);
-    if (json) runtime.terminal.out(JSON.stringify(found.value));
-    else {
-      const state = keyState(found.value, accounts.clock().wallMs);
-      const secrets = found.value.secrets.map(
-        (secret) =>
-          [
-            'secret',
-            `${secret.start}…  created ${timeText(secret.createdAtMs)}  ends ${timeText(secret.expiresAtMs)}`,
-          ] as const,
-      );
-      for (const line of fields([...keyFields(found.value), ['state', state], ...secrets])) {
-        runtime.terminal.out(line);
-      }
-    }
-    return EXIT.ok;
-  });
-}
+const HEAD = 'id,name,organization,environment,scopes,state,expires,last used'.split(',');
 
 function row(record: KeyRecord, wallMs: number): string[] {
   return [
@@ -79,4 +42,18 @@ function row(record: KeyRecord, wallMs: number): string[] {
     timeText(record.expiresAtMs),
     timeText(record.lastUsedAtMs),
   ];
+}
+
+export function showKeyCommand(runtime: Runtime, id: string, flags: Flags): Promise<number> {
+  return withAccounts(runtime, flags, async ({ accounts, signal, reply }) => {
+    const found = await findKey(accounts, id as KeyId, signal);
+    if (found.kind === 'refused') return reply.refuse(found);
+    const state = keyState(found.value, accounts.clock().wallMs);
+    const shown = [
+      ['state', state] as const,
+      ...keyFields(found.value),
+      ...keyHistory(found.value),
+    ];
+    return reply.tell(found.value, fields(shown));
+  });
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addConfigCommand } from './config-command.ts';
+import { addHelpCommand } from './help-command.ts';
 import { addKeysCommand } from './keys-command.ts';
 import { addOrgsCommand } from './orgs-command.ts';
 import { addPolicyCommand } from './policy-command.ts';
@@ -24,8 +25,10 @@ export async function runCommandLine(argv: readonly string[], runtime: Runtime):
   return exitCode;
 }
 
-function buildProgram(runtime: Runtime, finish: Finish): Command {
+/** All commands with their options; the documentation is held against this. */
+export function buildProgram(runtime: Runtime, finish: Finish): Command {
   const { terminal } = runtime;
+  const lines = (text: string): string[] => text.replace(/\n$/, '').split('\n');
   const program = new Command('latchkey')
     .description('API keys, scopes and rate limits for any service behind Envoy.')
     .version(runtime.version)
@@ -33,14 +36,21 @@ function buildProgram(runtime: Runtime, finish: Finish): Command {
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => terminal.out(text.replace(/\n$/, '')),
-      writeErr: (text) => terminal.err(text.replace(/\n$/, '')),
-    });
+      writeOut: (text) => lines(text).forEach(terminal.out),
+      writeErr: (text) => lines(text).forEach(terminal.err),
+      outputError: (text, write) => write(text.replace(/^error: /, 'latchkey: ')),
+    })
+    .addHelpText('after', EXIT_CODES);
   addServerCommands(program, runtime, finish);
   addConfigCommand(program, runtime, finish);
   addPolicyCommand(program, runtime, finish);
   addOrgsCommand(program, runtime, finish);
   addUsersCommand(program, runtime, finish);
   addKeysCommand(program, runtime, finish);
+  addHelpCommand(program);
   return program;
 }
+
+const EXIT_CODES = `
+Exit codes: 0 done; 1 not done, or not found; 2 the command line or the configuration is wrong.
+In a checkout, npm run -s latchkey -- keys list stands for latchkey keys list. See docs/cli.md.`;

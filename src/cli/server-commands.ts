@@ -1,23 +1,13 @@
 import { type Command, Option } from 'commander';
 import type { Finish, Flags, Runtime } from './ports.ts';
-import { withPolicyOption, withStoreOptions } from './store-options.ts';
+import { withCommonOptions, withPolicyOption, withStoreOptions } from './store-options.ts';
+
+const ROLES = ['check', 'api', 'all'] as const;
 
 /** The commands that run servers: what they do is the application's matter. */
 export function addServerCommands(program: Command, runtime: Runtime, finish: Finish): void {
-  withPolicyOption(withStoreOptions(program.command('serve').description('answer Envoy')))
-    .addOption(
-      new Option('--role <role>', 'check: decide; api: manage; all: both').choices([
-        'check',
-        'api',
-        'all',
-      ]),
-    )
-    .option('--check-listen <address>', 'where Envoy asks: unix:/path or host:port')
-    .option('--admin-listen <address>', 'health and metrics: host:port')
-    .addHelpText(
-      'after',
-      '\nEvery option is also a variable (LATCHKEY_…): see docs/configuration.md. Stop with SIGTERM; SIGHUP reads the policy again.',
-    )
+  withStoreOptions(serveOptions(program.command('serve').description('answer Envoy')))
+    .addHelpText('after', SERVE_HELP)
     .action(async (flags: Flags) => finish(await runtime.serve(flags)));
   program
     .command('demo')
@@ -25,9 +15,36 @@ export function addServerCommands(program: Command, runtime: Runtime, finish: Fi
       'Postgres, an upstream, latchkey and Envoy on this machine, with three keys to try',
     )
     .option('--smoke', 'run the printed commands, say what they gave, and stop')
-    .option('--port <port>', 'where Envoy listens', '10000')
+    .option('--port <port>', 'where Envoy listens; 0 takes a free one', '10000')
+    .addHelpText('after', DEMO_HELP)
     .action(async (flags: Flags) => finish(await runtime.demo(flags)));
-  withStoreOptions(
+  withCommonOptions(
     program.command('migrate').description('bring the schema of the database up to date'),
-  ).action(async (flags: Flags) => finish(await runtime.migrate(flags)));
+  )
+    .addHelpText('after', MIGRATE_HELP)
+    .action(async (flags: Flags) => finish(await runtime.migrate(flags)));
 }
+
+/** What `serve` can be told, and `config check` can be asked about. */
+export function serveOptions(command: Command): Command {
+  return withPolicyOption(command)
+    .addOption(
+      new Option('--role <role>', 'check: decide for Envoy; api: manage; all: both').choices(ROLES),
+    )
+    .option('--check-listen <address>', 'where Envoy asks: unix:/path or host:port')
+    .option('--admin-listen <address>', 'health and metrics: host:port');
+}
+
+const SERVE_HELP = `
+A policy and a database are needed. Every option is also a variable (LATCHKEY_…), and there are more
+variables than options: see docs/configuration.md; latchkey config check tells what is in force.
+SIGTERM drains and stops; SIGHUP reads the policy again. The log is JSON lines on standard output,
+so there is no --json.`;
+
+const DEMO_HELP = `
+Its data is in a folder of its own that is gone afterwards; Ctrl-C stops everything. What it prints
+is for a shell to run, so there is no --json. Envoy is ENVOY_BIN, else one on the path, else downloaded.`;
+
+const MIGRATE_HELP = `
+Run it before a new version of latchkey serves: the schema goes on serving the version before. Two at
+once are safe. The user of the database URL has to own the schema or be a member of latchkey_migrate.`;

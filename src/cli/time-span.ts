@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import { type Refusal, refusal } from '../accounts/result.ts';
+
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ['s', 1000],
   ['m', 60_000],
@@ -16,4 +19,21 @@ export function spanMs(text: string): number | undefined {
   if (match === null || unitMs === undefined) return undefined;
   const ms = Number(match[1]) * unitMs;
   return ms <= SPAN_MS_MAX ? ms : undefined;
+}
+
+const date = z.iso.date();
+/** Without an offset a time would mean something else on every machine. */
+export const timeWithOffset = z.iso.datetime({ offset: true });
+
+/** When a key ends, from a span (`90d`) or a time; a date is its first moment in UTC. */
+export function expiryMs(text: string, wallMs: number): number | Refusal {
+  const span = spanMs(text);
+  if (span !== undefined) return wallMs + span;
+  if (date.safeParse(text).success || timeWithOffset.safeParse(text).success) {
+    return Date.parse(text);
+  }
+  return refusal(
+    'invalid',
+    `--expires ${JSON.stringify(text)} is no time. Write a span up to 3650d (90d, 12h), a date (2027-01-31, its first moment in UTC) or a time with its offset (2027-01-31T18:00:00Z).`,
+  );
 }

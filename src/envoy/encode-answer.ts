@@ -133,7 +133,7 @@ function writeHeaders(tag: number, lines: readonly HeaderLine[]): void {
     writer.varintField(OPTION_APPEND_ACTION, OVERWRITE_IF_EXISTS_OR_ADD);
     writer.endMessage(OPTION_APPEND, writer.written);
     const beforeHeader = writer.written;
-    writer.printableField(HEADER_VALUE, line.value);
+    writer.headerValueField(HEADER_VALUE, line.value);
     writer.printableField(HEADER_KEY, line.name);
     writer.endMessage(OPTION_HEADER, beforeHeader);
     writer.endMessage(tag, beforeOption);

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /** Room for a usual answer; a larger one makes the buffer grow. */
 const CAPACITY_BYTES_FIRST = 4 * 1024;
 
@@ -14,6 +16,9 @@ const VARINT_BYTES_MAX = 5;
 const FIRST_PRINTABLE = 0x20;
 const LAST_PRINTABLE = 0x7e;
 const QUESTION_MARK = 0x3f;
+const LAST_ASCII = 0x7f;
+/** Controls, and characters that are no bytes. */
+const NO_HEADER_BYTE = /[\u0000-\u001f\u007f\u0100-\uffff]/;
 
 /**
  * Writes a protobuf message back to front: the last field first, and a field's contents before its length and tag. So
@@ -46,16 +51,20 @@ export class WireWriter {
 
   /** Text in printable ASCII. Any other character becomes `?`, so that none can end a header line and begin another one. */
   printableField(tag: number, text: string): void {
-    this.#reserve(text.length);
-    const buffer = this.#buffer;
-    const start = this.#position - text.length;
-    for (let index = 0; index < text.length; index += 1) {
-      const code = text.charCodeAt(index);
-      buffer[start + index] =
-        code >= FIRST_PRINTABLE && code <= LAST_PRINTABLE ? code : QUESTION_MARK;
-    }
-    this.#position = start;
+    this.#printable(text);
     this.#lengthAndTag(text.length, tag);
+  }
+
+  /**
+   * A header's value, one character per byte. Bytes beyond ASCII pass if they are UTF-8, which a string of protobuf has to
+   * be (a cookie that goes back as it came); everything else as in `printableField`.
+   */
+  headerValueField(tag: number, value: string): void {
+    if (this.#printable(value) > LAST_ASCII && !NO_HEADER_BYTE.test(value)) {
+      const bytes = Buffer.from(value, 'latin1');
+      if (isUtf8(bytes)) this.#buffer.set(bytes, this.#position);
+    }
+    this.#lengthAndTag(value.length, tag);
   }
 
   /** Any text; half a surrogate pair becomes U+FFFD, so the bytes are always valid UTF-8, as proto3 demands. */
@@ -82,6 +91,22 @@ export class WireWriter {
     }
     this.begin();
     return message;
+  }
+
+  /** One byte per character; gives the largest character code. */
+  #printable(text: string): number {
+    this.#reserve(text.length);
+    const buffer = this.#buffer;
+    const start = this.#position - text.length;
+    let codeMax = 0;
+    for (let index = 0; index < text.length; index += 1) {
+      const code = text.charCodeAt(index);
+      buffer[start + index] =
+        code >= FIRST_PRINTABLE && code <= LAST_PRINTABLE ? code : QUESTION_MARK;
+      if (code > codeMax) codeMax = code;
+    }
+    this.#position = start;
+    return codeMax;
   }
 
   /** False, with nothing written, if the text has a character beyond ASCII. */

@@ -24,9 +24,10 @@ export interface Connections {
  * Ending one sends a GOAWAY that refuses, from that moment, calls that are still on their way: Node has no way to send
  * the notice that RFC 9113 §6.8 asks for first (nghttp2_submit_shutdown_notice), and after its `goaway` it drops
  * what arrives. A busy client nearly always has a call on its way. Therefore a drain comes after the health service has
- * said NOT_SERVING for a while; the age is longer than the one that Envoy is told to keep (`max_connection_duration`;
- * a client can leave without loss); and what is refused all the same was not processed, so Envoy may retry it
- * (`refused-stream`). Writing the notice to the socket beside Node is no way out: it aborts the process.
+ * said NOT_SERVING for a while; the age is longer than the one that Envoy is told to keep (`max_connection_duration`: a
+ * client that leaves loses nothing); and what is refused all the same was not processed, so Envoy may repeat it
+ * (`retry_on: refused-stream`, with `max_retries` above its default of 3, since many are refused at once). Writing
+ * the notice to the socket beside Node is no way out: under load that aborts the process.
  *
  * Each connection has a connection injector of its own, because an injector is the smallest thing that grpc-js can drain.
  */

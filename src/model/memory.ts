@@ -18,6 +18,8 @@ export interface Need {
   readonly digest: Digest;
   /** The bucket of the client address: misses are budgeted by it, so that a flood does not starve others. */
   readonly clientBucket: string;
+  /** The address has used up its failed authentications: what it does not know yet, it learns slowly. */
+  readonly isAfterFailures: boolean;
 }
 
 /** What fetching a fact gave. It is handed to the next run as an argument, since the cache may have evicted it. */
@@ -33,5 +35,6 @@ export type Fact =
 /**
  * `store`: Postgres is away or did not answer in time. `overload`: the lookup queue is full.
  * `client_budget`: this client address has too many lookups of its own under way or behind it.
+ * `failures`: the same, and smaller, for an address that has failed too often.
  */
-export type UnavailableCause = 'store' | 'overload' | 'client_budget';
+export type UnavailableCause = 'store' | 'overload' | 'client_budget' | 'failures';

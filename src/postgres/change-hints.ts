@@ -95,13 +95,19 @@ async function listenOnce(
   { options, handlers, stop }: Listening,
   onListening: () => void,
 ): Promise<void> {
+  const stopped = new Promise<'stopped'>((resolve) => {
+    if (stop.aborted) resolve('stopped');
+    stop.addEventListener('abort', () => resolve('stopped'), { once: true });
+  });
+  const ssl = await Promise.race([tlsForConnection(target, CONNECT_TIMEOUT_MS), stopped]);
+  if (ssl === 'stopped') return;
   const client = new Client({
     ...clientConfig(target, {
       applicationName: options.applicationName,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       statementTimeoutMs: undefined,
     }),
-    ssl: await tlsForConnection(target, CONNECT_TIMEOUT_MS),
+    ssl,
   });
   const broken = new Promise<never>((_, reject) => {
     client.on('error', reject);
@@ -109,10 +115,6 @@ async function listenOnce(
   });
   broken.catch(() => {});
   const timeoutMs = options.heartbeatTimeoutMs ?? HEARTBEAT_TIMEOUT_MS_DEFAULT;
-  const stopped = new Promise<'stopped'>((resolve) => {
-    if (stop.aborted) resolve('stopped');
-    stop.addEventListener('abort', () => resolve('stopped'), { once: true });
-  });
   try {
     client.on('notification', () => handlers.onHint());
     const listening = async () => {

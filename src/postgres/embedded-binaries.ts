@@ -16,6 +16,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { EmbeddedPostgresError } from './embedded-error.ts';
 import type { ServerIdentity } from './embedded-identity.ts';
+import { exists } from './files.ts';
 
 const run = promisify(execFile);
 
@@ -114,6 +115,8 @@ async function copyNative(nativeDir: string, copyDir: string): Promise<void> {
     await rename(staging, copyDir);
   } catch (cause) {
     await rm(staging, { recursive: true, force: true });
+    // Another start was faster; what it made is tried next.
+    if (await exists(copyDir)) return;
     throw new EmbeddedPostgresError(
       `The embedded Postgres could not be copied to ${copyDir}, where the server's user can read it.`,
       { cause },

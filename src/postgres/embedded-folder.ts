@@ -18,6 +18,7 @@ import { promisify } from 'node:util';
 import { identityOptions, type ServerBinaries } from './embedded-binaries.ts';
 import { EmbeddedPostgresError } from './embedded-error.ts';
 import type { ServerIdentity } from './embedded-identity.ts';
+import { exists } from './files.ts';
 
 const run = promisify(execFile);
 
@@ -210,13 +211,6 @@ function readOrEmpty(path: string): string {
   } catch {
     return '';
   }
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function textOf(error: unknown): string {

@@ -70,6 +70,7 @@ async function migrateOn(
   client: Client,
   { log, migrationsDir }: MigrateOptions,
 ): Promise<Migrated> {
+  await requireVersion(client);
   // Taken here rather than by the runner, so that it covers the roles and the schema as well.
   await client.query('SELECT pg_advisory_lock($1)', [LOCK_ID]);
   for (const role of ROLES) await ensureRole(client, role, log);
@@ -94,6 +95,19 @@ async function migrateOn(
   );
   await client.query('SELECT pg_advisory_unlock($1)', [LOCK_ID]);
   return { applied: applied.map(({ name }) => name), missingRoles: granted.rows[0]?.missing ?? [] };
+}
+
+/** 14: the oldest release that is still maintained, and the oldest that the migrations are written for. */
+const SERVER_VERSION_MIN = 140_000;
+
+async function requireVersion(client: Client): Promise<void> {
+  const result = await client.query<{ number: number; text: string }>(
+    `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS text`,
+  );
+  const { number, text } = result.rows[0] ?? { number: 0, text: 'unknown' };
+  if (number < SERVER_VERSION_MIN) {
+    throw new MigrationError(`PostgreSQL 14 or newer is needed; this server is ${text}.`);
+  }
 }
 
 /** Roles belong to the whole cluster: another database may have brought them along, or be doing so right now. */

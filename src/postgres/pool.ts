@@ -1,8 +1,7 @@
 import { type ClientBase, Pool, type PoolClient } from 'pg';
-import { StoreUnavailableError } from '../model/change.ts';
-import { clientConfig, connectionTarget, tlsForConnection, tlsOptions } from './client.ts';
+import { clientConfig, connectionTarget, tlsOptions } from './client.ts';
 import type { ConnectionTarget } from './connection-url.ts';
-import { storeError } from './errors.ts';
+import { createLease } from './lease.ts';
 import type { PostgresLog } from './log.ts';
 
 export interface DatabaseOptions {
@@ -30,6 +29,8 @@ const QUERY_TIMEOUT_MS_DEFAULT = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
 /** So that connections find their way to a new primary behind the same name, even where nothing breaks. */
 const LIFETIME_SECONDS_MAX = 1_800;
+
+const GOODBYE_MS_MAX = 1_000;
 
 export interface Statement {
   /** Names the plan on the server, unless named statements are switched off. One name, one text. */
@@ -66,6 +67,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   const prepared = options.preparedStatements ?? true;
   const queryTimeoutMs = options.queryTimeoutMs ?? QUERY_TIMEOUT_MS_DEFAULT;
   const pool = createPool(options, target);
+  const open = openConnections(pool);
   const lease = createLease(pool, { target, queryTimeoutMs });
 
   const sessionOn = (client: ClientBase): Session => ({
@@ -85,7 +87,7 @@ export function createDatabase(options: DatabaseOptions): Database {
       lease((client) => sessionOn(client).query(statement, values), signal),
     transaction: (work, signal) =>
       lease(async (client) => {
-        await client.query('BEGIN');
+        await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
         try {
           const result = await work(sessionOn(client));
           await client.query('COMMIT');
@@ -97,7 +99,7 @@ export function createDatabase(options: DatabaseOptions): Database {
         }
       }, signal),
     connections: () => pool.totalCount,
-    close: () => (pool.ending ? Promise.resolve() : pool.end()),
+    close: () => (pool.ending ? Promise.resolve() : closePool(pool, open)),
   };
 }
 
@@ -117,107 +119,27 @@ function createPool(options: DatabaseOptions, target: ConnectionTarget): Pool {
   });
   // An idle connection that breaks tells nobody else; without a listener it would end the process.
   pool.on('error', (error) => {
+    // The goodbye is on its way, and the server may hang up before it has come.
+    if (pool.ending) return;
     options.log('warn', 'An idle connection to Postgres was lost.', { cause: error.message });
   });
   return pool;
 }
 
-type Lease = <T>(work: (client: PoolClient) => Promise<T>, signal: AbortSignal) => Promise<T>;
-
-/** Runs work on a connection of the pool, and gives the connection back: whole, or destroyed when in doubt. */
-function createLease(
-  pool: Pool,
-  { target, queryTimeoutMs }: { target: ConnectionTarget; queryTimeoutMs: number },
-): Lease {
-  /** Connections are checked once: afterwards a server does not become a standby without ending them. */
-  const checked = new WeakSet<PoolClient>();
-
-  return async (work, signal) => {
-    const client = await acquire(pool, target, signal);
-    let giveUp: (error: Error) => void = () => {};
-    const givenUp = new Promise<never>((_, reject) => {
-      giveUp = reject;
-    });
-    const onAbort = () => giveUp(givenUpByCaller());
-    const timer = setTimeout(
-      () =>
-        giveUp(new StoreUnavailableError(`Postgres did not answer within ${queryTimeoutMs} ms.`)),
-      queryTimeoutMs,
-    );
-    signal.addEventListener('abort', onAbort, { once: true });
-    const ignoreError = () => {
-      // The query that the broken connection carried rejects as well, and that is the one that is heard.
-    };
-    client.on('error', ignoreError);
-    let whole = false;
-    try {
-      if (signal.aborted) onAbort();
-      const doing = (async () => {
-        if (!checked.has(client)) await requirePrimary(client);
-        checked.add(client);
-        return work(client);
-      })();
-      // After giving up, the abandoned work still rejects; nobody waits for it.
-      doing.catch(() => {});
-      const result = await Promise.race([doing, givenUp]);
-      whole = true;
-      return result;
-    } catch (error) {
-      const translated = storeError(error);
-      whole =
-        !(translated instanceof StoreUnavailableError) && client.getTransactionStatus() === 'I';
-      throw translated;
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      client.off('error', ignoreError);
-      // Destroyed, not said goodbye to: a black hole would never answer, and the slot would stay taken.
-      if (!whole) client.connection.stream.destroy();
-      client.release(!whole);
-    }
-  };
-}
-
-async function acquire(
-  pool: Pool,
-  target: ConnectionTarget,
-  signal: AbortSignal,
-): Promise<PoolClient> {
-  if (signal.aborted) throw givenUpByCaller();
-  let abandoned = false;
-  const connecting = (async () => {
-    if (pool.idleCount === 0) {
-      pool.options.ssl = await tlsForConnection(target, pool.options.connectionTimeoutMillis ?? 0);
-    }
-    return pool.connect();
-  })();
-  connecting.then((client) => (abandoned ? client.release() : undefined)).catch(() => {});
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(givenUpByCaller());
+function openConnections(pool: Pool): ReadonlySet<PoolClient> {
+  const open = new Set<PoolClient>();
+  pool.on('connect', (client) => {
+    open.add(client);
+    client.on('end', () => open.delete(client));
   });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([connecting, aborted]);
-  } catch (error) {
-    abandoned = true;
-    throw storeError(error);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+  return open;
 }
 
-async function requirePrimary(client: ClientBase): Promise<void> {
-  const result = await client.query<{ read_only: boolean }>(
-    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only",
-  );
-  if (result.rows[0]?.read_only !== false) {
-    throw new StoreUnavailableError(
-      'Connected to a Postgres that takes no writes (a standby): name the primary in the database URL.',
-    );
-  }
-}
-
-function givenUpByCaller(): StoreUnavailableError {
-  return new StoreUnavailableError('The call to Postgres was given up.');
+/** Says goodbye, and leaves without an answer after a while: a dead connection would keep the process alive. */
+async function closePool(pool: Pool, open: ReadonlySet<PoolClient>): Promise<void> {
+  const timer = setTimeout(() => {
+    for (const client of open) client.connection.stream.destroy();
+  }, GOODBYE_MS_MAX);
+  await pool.end();
+  if (open.size === 0) clearTimeout(timer);
 }

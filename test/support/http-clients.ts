@@ -64,6 +64,8 @@ export function http1Request(port: number, request: RequestInit): Promise<HttpRe
  * @throws Error when the connection ends or the time is up before the response is whole.
  */
 export function http1Raw(port: number, bytes: Buffer | string): Promise<HttpResponse> {
+  // RFC 9112 §6.3: a response to HEAD has no body, whatever its content-length says.
+  const isHead = bytes.slice(0, 5).toString() === 'HEAD ';
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);
     const socket = connect(port, '127.0.0.1', () => {
@@ -78,19 +80,26 @@ export function http1Raw(port: number, bytes: Buffer | string): Promise<HttpResp
     socket.on('error', finish);
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
-      const response = parse(received, { isWhole: false });
+      const response = parse(received, { isHead, isClosed: false });
       if (response !== undefined) finish(response);
     });
     socket.on('close', () => {
       finish(
-        parse(received, { isWhole: true }) ??
+        parse(received, { isHead, isClosed: true }) ??
           new Error('the connection was closed without a response'),
       );
     });
   });
 }
 
-function parse(bytes: Buffer, { isWhole }: { isWhole: boolean }): HttpResponse | undefined {
+interface Parsing {
+  readonly isHead: boolean;
+  /** Nothing more will come. */
+  readonly isClosed: boolean;
+}
+
+/** `undefined`: not whole yet. */
+function parse(bytes: Buffer, parsing: Parsing): HttpResponse | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n');
   if (headEnd < 0) return undefined;
   const [statusLine = '', ...lines] = bytes.subarray(0, headEnd).toString('latin1').split('\r\n');
@@ -99,22 +108,25 @@ function parse(bytes: Buffer, { isWhole }: { isWhole: boolean }): HttpResponse |
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
   });
   const status = Number(statusLine.split(' ')[1]);
-  if (status === 100) return parse(bytes.subarray(headEnd + 4), { isWhole });
-  const body = parseBody(bytes.subarray(headEnd + 4), new Map(headers), isWhole || status === 101);
+  const rest = bytes.subarray(headEnd + 4);
+  if (status === 100) return parse(rest, parsing);
+  const hasBody = !parsing.isHead && status !== 101 && status !== 204 && status !== 304;
+  const body = hasBody ? parseBody(rest, new Map(headers), parsing.isClosed) : '';
   return body === undefined ? undefined : httpResponse(status, headers, body);
 }
 
+/** RFC 9112 §6.3. */
 function parseBody(
   bytes: Buffer,
   headers: ReadonlyMap<string, string>,
-  isWhole: boolean,
+  isClosed: boolean,
 ): string | undefined {
   if (headers.get('transfer-encoding') === 'chunked') return parseChunks(bytes.toString('latin1'));
   const length = headers.get('content-length');
-  if (length !== undefined && bytes.length >= Number(length)) {
-    return bytes.subarray(0, Number(length)).toString('utf8');
-  }
-  return isWhole ? bytes.toString('utf8') : undefined;
+  if (length === undefined) return isClosed ? bytes.toString('utf8') : undefined;
+  return bytes.length < Number(length)
+    ? undefined
+    : bytes.subarray(0, Number(length)).toString('utf8');
 }
 
 function parseChunks(rest: string): string | undefined {

@@ -35,18 +35,18 @@ export const HEARTBEAT_MARGIN_MS = 10_000;
  * been silent for longer than the stale window and a margin: by then it refuses by itself what it cannot confirm.
  */
 export async function awaitReplicas(
-  accounts: Accounts,
+  { replicas: directory, clock }: Pick<Accounts, 'replicas' | 'clock'>,
   wait: Wait,
   signal: AbortSignal,
 ): Promise<Confirmation> {
-  const startedMs = accounts.clock().monoMs;
+  const startedMs = clock().monoMs;
   for (;;) {
-    const replicas = await accounts.replicas.list(signal);
+    const replicas = await directory.list(signal);
     const live = replicas.filter((replica) => mayAllowForMs(replica, wait) > 0);
     const missing = live.filter((replica) => !hasSeen(replica, wait.at));
-    const waitedMs = accounts.clock().monoMs - startedMs;
+    const waitedMs = clock().monoMs - startedMs;
     if (missing.length === 0) {
-      return { kind: 'confirmed', replicas: live.length, tookMs: waitedMs };
+      return { kind: 'confirmed', replicas: live.length, tookMs: Math.round(waitedMs) };
     }
     if (waitedMs >= wait.timeoutMs) {
       return {
@@ -54,9 +54,9 @@ export async function awaitReplicas(
         confirmed: live.length - missing.length,
         missing: missing.map((replica) => ({
           name: replica.name,
-          mayAllowForMs: mayAllowForMs(replica, wait),
+          mayAllowForMs: Math.ceil(mayAllowForMs(replica, wait)),
         })),
-        waitedMs,
+        waitedMs: Math.round(waitedMs),
       };
     }
     await wait.sleep(LOOK_EVERY_MS);

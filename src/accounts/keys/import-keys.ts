@@ -15,6 +15,8 @@ import { newKeyRefusal } from './new-key-problem.ts';
 
 /** A key of another system, by its text or by the SHA-256 of its text. It works unchanged where the policy accepts it. */
 export interface ImportedKey extends KeyWish {
+  /** How messages name it (`line 7`); without it they count from `row 1`. */
+  readonly place?: string;
   readonly secret:
     | { readonly by: 'text'; readonly text: string }
     /** 64 hexadecimal digits. */
@@ -41,9 +43,9 @@ export async function importKeys(
   for (const [index, row] of rows.entries()) {
     const prepared = await prepare(accounts, row, { owners, context });
     if (prepared.kind === 'ok') keys.push(prepared.value);
-    else problems.push(`row ${index + 1}: ${prepared.message}`);
+    else problems.push(`${placeOf(rows, index)}: ${prepared.message}`);
   }
-  if (problems.length > 0) return rejected(problems);
+  if (problems.length > 0) return nothingImported(problems);
   const imported = await accounts.keys.importKeys(keys, context);
   switch (imported.kind) {
     case 'imported':
@@ -51,21 +53,25 @@ export async function importKeys(
     case 'too_many':
       return refusal(
         'invalid',
-        `${rows.length} keys are too many at once; split them into files of ${imported.max}.`,
+        `${rows.length} keys are too many at once: nothing was imported. Split them into files of ${imported.max}.`,
       );
     case 'rejected':
-      return rejected(
+      return nothingImported(
         imported.problems.map(
-          ({ index, problem }) => `row ${index + 1}: ${newKeyRefusal(problem).message}`,
+          ({ index, problem }) => `${placeOf(rows, index)}: ${newKeyRefusal(problem).message}`,
         ),
       );
   }
 }
 
+function placeOf(rows: readonly ImportedKey[], index: number): string {
+  return rows[index]?.place ?? `row ${index + 1}`;
+}
+
 /** More would bury the first. */
 const PROBLEMS_SHOWN_MAX = 20;
 
-function rejected(problems: readonly string[]): Refusal {
+export function nothingImported(problems: readonly string[]): Refusal {
   const more = problems.length - PROBLEMS_SHOWN_MAX;
   const shown = problems.slice(0, PROBLEMS_SHOWN_MAX);
   if (more > 0) shown.push(`and ${more} more`);

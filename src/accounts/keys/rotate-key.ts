@@ -50,7 +50,7 @@ export async function rotateKey(
     case 'two_live_secrets':
       return refusal(
         'conflict',
-        `The key is rotating already: its old secret works until ${new Date(rotated.oldExpiresAtMs).toISOString()}. Wait for that, or rotate with no overlap to end the old ones now.`,
+        `The key is rotating already: its old secret works until ${new Date(rotated.oldExpiresAtMs).toISOString()}. Wait for that, or rotate with an overlap of 0, which ends both now.`,
       );
     case 'unstorable_text':
       return unstorable(rotated);

@@ -100,7 +100,10 @@ export class Replica {
   }
 
   resolve(digest: Digest, clientBucket: string, patienceMs = PATIENCE_MS): Promise<Fact> {
-    const need = { kind: 'need', credentialKind: 'api_key', digest, clientBucket } as const;
+    const need = {
+      ...({ kind: 'need', credentialKind: 'api_key', isAfterFailures: false } as const),
+      ...{ digest, clientBucket },
+    };
     return this.cache.lookups.resolve(need, performance.now() + patienceMs);
   }
 }

@@ -13,6 +13,7 @@ import { heldHandler, startServer, until } from './start-server.ts';
 const REQUEST = Buffer.from('a request');
 const MAX_CONCURRENT_STREAMS = 3;
 const REFUSED_STREAM = 7;
+const CANCEL = Buffer.of(0, 0, 0, 8);
 
 describe('a connection', () => {
   it('that sends half a message and falls silent is cut by keepalive', async () => {
@@ -100,6 +101,18 @@ describe('a connection', () => {
     expect(server.connectionCount).toBe(1);
   });
 
+  it('that resets its calls as fast as it opens them is cut, and another one is served', async () => {
+    const { server, client } = await startServer();
+    const raw = await rawConnection(server.address);
+    raw.send(preface());
+    for (let stream = 1; stream < 20_000; stream += 2) {
+      raw.send(checkHeaders(stream), frame(FRAME.rstStream, 0, stream, CANCEL));
+    }
+    await raw.closed;
+    expect(await client().check(REQUEST)).toMatchObject({ kind: 'reply' });
+    await until('the connection is forgotten', () => server.connectionCount === 1);
+  });
+
   it('carries as many calls at once as SETTINGS says, and refuses the next one unprocessed', async () => {
     const held = heldHandler();
     const { server } = await startServer({
@@ -142,7 +155,9 @@ describe('a connection', () => {
       limits: { sessionMemoryMbMax: 1, streamsPerConnectionMax: 2000 },
     });
     const greedy = client();
-    const flood = Array.from({ length: 1000 }, () => greedy.check(Buffer.alloc(20_000)));
+    const flood = Array.from({ length: 1000 }, () =>
+      greedy.check(REQUEST, { deadlineMs: 600_000 }),
+    );
     expect(await Promise.race(flood)).toMatchObject({ kind: 'failure' });
     held.release();
     expect(await client().check(REQUEST)).toMatchObject({ kind: 'reply' });

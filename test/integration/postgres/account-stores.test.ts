@@ -14,6 +14,7 @@ import {
   userId,
 } from '../../support/accounts.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/postgres.ts';
+import { until } from '../../support/until.ts';
 
 const signal = AbortSignal.timeout(60_000);
 const context = { actor: 'cli:ann', signal };
@@ -336,11 +337,24 @@ describe('rotation', () => {
   });
 
   it('two at once never make three live secrets', async () => {
-    const results = await Promise.all([
-      rotate('a', { kind: 'at', ms: laterMs }),
-      rotate('b', { kind: 'at', ms: laterMs }),
+    const other = postgres.database();
+    const results = await other.transaction(async (session) => {
+      // Holds both up where each has looked at the secrets, if it could.
+      const hold = { name: 'hold', text: 'SELECT 1 FROM latchkey.api_key_secrets FOR UPDATE' };
+      await session.query(hold, []);
+      const rotations = ['a', 'b'].map((text) => rotate(text, { kind: 'at', ms: laterMs }));
+      await until('both wait', async () => {
+        const waiting = await postgres.sql(
+          'SELECT 1 FROM pg_stat_activity WHERE wait_event_type = $$Lock$$',
+        );
+        return waiting.length === 2;
+      });
+      return rotations;
+    }, signal);
+    expect((await Promise.all(results)).map(({ kind }) => kind).sort()).toEqual([
+      'rotated',
+      'two_live_secrets',
     ]);
-    expect(results.map(({ kind }) => kind).sort()).toEqual(['rotated', 'two_live_secrets']);
   });
 
   it('is refused for a revoked or absent key and for a digest in use', async () => {

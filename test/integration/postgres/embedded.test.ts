@@ -24,6 +24,7 @@ import {
   findEmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../../src/postgres/embedded.ts';
+import { identityOptions } from '../../../src/postgres/embedded-binaries.ts';
 import { EmbeddedPostgresError } from '../../../src/postgres/embedded-error.ts';
 import { isAlive } from '../../../src/postgres/embedded-folder.ts';
 import { serverIdentity } from '../../../src/postgres/embedded-identity.ts';
@@ -191,13 +192,18 @@ describe('a folder serves one server', () => {
   });
 
   it('what a crash left behind does not matter, even if its process number is in use again', async () => {
-    await writeFile(
-      join(dataDir, 'cluster', 'postmaster.pid'),
-      `${process.pid}\n${dataDir}\n0\n5432\n\n\n\nready\n`,
-    );
+    // Postgres itself is deceived by a process of the same user only.
+    const stranger = spawn('sleep', ['60'], {
+      cwd: '/',
+      ...identityOptions(await serverIdentity()),
+    });
+    children.add(stranger);
+    const note = `${stranger.pid}\n${dataDir}\n0\n5432\n\n\n\nready\n`;
+    await writeFile(join(dataDir, 'cluster', 'postmaster.pid'), note);
     await started(async ({ url }) => {
       expect(await sql(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     });
+    stranger.kill();
   });
 
   it('a folder with other files and no database is left alone', async () => {

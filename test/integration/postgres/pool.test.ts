@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreUnavailableError } from '../../../src/model/change.ts';
 import { createChangeHints } from '../../../src/postgres/change-hints.ts';
@@ -307,6 +309,49 @@ describe('what a sidecar takes of the server', () => {
       expect(Math.max(...counts)).toBe(3);
     });
     await hints.stop();
+  });
+
+  it('one question about TLS for any number of callers, and none while connections are there', async () => {
+    const { proxy, url } = await postgres.proxy();
+    const preferring = changeUrl(url, { parameters: { sslmode: 'prefer' } });
+    await withDatabase({ url: preferring }, async (database) => {
+      const ask = () => database.query(SLEEP, [0.01], signal);
+      await Promise.all(Array.from({ length: 20 }, ask));
+      // The question and two connections; a third caller may have asked again before the second one was there.
+      expect(proxy.accepted()).toBeLessThanOrEqual(4);
+      const known = proxy.accepted();
+      await Promise.all(Array.from({ length: 20 }, ask));
+      expect(proxy.accepted()).toBe(known);
+    });
+  });
+
+  it('and nothing that keeps the process alive after close(), even in a black hole', async () => {
+    const { proxy, url } = await postgres.proxy();
+    const pool = new URL('../../../src/postgres/pool.ts', import.meta.url);
+    const child = spawn(
+      process.execPath,
+      [
+        '--input-type=module',
+        '--eval',
+        `
+      const { createDatabase } = await import('${pool}');
+      const [, url] = process.argv;
+      const database = createDatabase({ url, applicationName: 'child', log() {} });
+      await database.query({ name: 'one', text: 'SELECT 1' }, [], AbortSignal.timeout(5_000));
+      process.stdin.once('data', () => { process.stdin.destroy(); database.close(); });
+      console.log('ready');
+    `,
+        url,
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    const exit = once(child, 'exit');
+    await once(child.stdout, 'data');
+    proxy.setMode('blackhole');
+    child.stdin.write('close');
+    const late = setTimeout(() => child.kill(), 10_000);
+    expect(await exit).toEqual([0, null]);
+    clearTimeout(late);
   });
 
   it('named statements, and none where they are switched off; then it sets nothing at the start either', async () => {

@@ -59,6 +59,14 @@ describe('latchkey_check', () => {
     await postgres.sql('LISTEN latchkey_changes', [], checkUrl);
   });
 
+  it('may call the functions that name the history and check a CIDR, and no others', async () => {
+    const rows = await postgres.sql<{ proname: string }>(
+      `SELECT proname FROM pg_proc WHERE pronamespace = 'latchkey'::regnamespace
+        AND has_function_privilege('a_sidecar', oid, 'EXECUTE') ORDER BY proname`,
+    );
+    expect(rows.map(({ proname }) => proname)).toEqual(['are_cidrs', 'epoch']);
+  });
+
   it.each([
     "INSERT INTO latchkey.api_keys (id, name, organization_id, environment) VALUES ('x', 'x', 'o1', 'live')",
     "INSERT INTO latchkey.api_key_secrets (key_id, digest, pepper_version, start) VALUES ('k1', sha256('x'), 0, 'x')",

@@ -170,6 +170,18 @@ describe('bounds', () => {
     expect((await rig.resolve('guess', { client: '198.51.100.7' })).kind).toBe('absent');
   });
 
+  it('after failures, gives a client address one guess a second, and refuses as such', async () => {
+    const rig = await Rig.following();
+    const guess = (index: number, client = '192.0.2.1') =>
+      rig.resolve(`guess${index}`, { client, isAfterFailures: true });
+    for (let index = 0; index < 5; index += 1) expect((await guess(index)).kind).toBe('absent');
+    expect(await guess(5)).toEqual({ kind: 'unavailable', cause: 'failures', retryAfterMs: 1000 });
+    expect((await guess(6, '198.51.100.7')).kind).toBe('absent');
+    await rig.time.advance(1000);
+    rig.store.create('cold');
+    expect((await rig.resolve('cold', { isAfterFailures: true })).kind).toBe('found');
+  });
+
   it('does not count what memory knew before as a guess', async () => {
     const rig = await Rig.following({ missesPerClient: { perSecond: 1, burst: 1 } });
     rig.store.create('k1');

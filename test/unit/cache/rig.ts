@@ -45,12 +45,16 @@ export class Rig {
     return this.cache.memory.find('api_key', digestOf(digest), this.time.clock());
   }
 
-  resolve(digest: string, { client = '192.0.2.1', patienceMs = Infinity } = {}): Promise<Fact> {
+  resolve(
+    digest: string,
+    { client = '192.0.2.1', patienceMs = Infinity, isAfterFailures = false } = {},
+  ): Promise<Fact> {
     const need = {
       kind: 'need',
       credentialKind: 'api_key',
       digest: digestOf(digest),
       clientBucket: client,
+      isAfterFailures,
     } as const;
     return this.cache.lookups.resolve(need, this.time.monoMs + patienceMs);
   }

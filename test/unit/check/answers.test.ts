@@ -257,15 +257,23 @@ describe('failed authentications', () => {
     expect(from('2001:db8:0:1::1')).toBe('401 key_unknown');
   });
 
-  it('used up, stop further lookups of that address', () => {
+  it('used up, mark further lookups of that address, and of no other', () => {
     const limits = countingLimits();
     const parts = { policy, memory: memory(), limits };
+    const headers = { authorization: 'Bearer k_never-seen' };
+    const need = (peer?: string) =>
+      tell(parts, { path: '/read', headers, ...(peer !== undefined && { peer }) });
+    expect(need()).toMatchObject({ kind: 'need', isAfterFailures: false });
     for (let attempt = 0; attempt < 3; attempt += 1) tell(parts, { path: '/read', headers: bad });
-    const unknown = { authorization: 'Bearer k_never-seen' };
-    expect(verdict(tell(parts, { path: '/read', headers: unknown }))).toBe('429 too_many_failures');
-    expect(verdict(tell(parts, { path: '/read', headers: unknown, peer: '192.0.2.3' }))).toBe(
-      'need',
-    );
+    expect(need()).toMatchObject({ kind: 'need', isAfterFailures: true });
+    expect(need('192.0.2.3')).toMatchObject({ kind: 'need', isAfterFailures: false });
+  });
+
+  it('used up, say so where a lookup has to wait', () => {
+    const fact = { kind: 'unavailable', cause: 'failures', retryAfterMs: 900 } as const;
+    const outcome = tell({ policy, fact }, { path: '/read', headers: bearer });
+    expect(verdict(outcome)).toBe('429 too_many_failures');
+    expect(lines(answerOf(outcome))['retry-after']).toEqual(['1']);
   });
 });
 

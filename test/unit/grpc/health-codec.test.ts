@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { array, assert, constantFrom, oneof, property, string, uint8Array } from 'fast-check';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   decodeHealthRequest,
@@ -20,8 +20,8 @@ const check = (
 
 describe('the codec of grpc.health.v1', () => {
   it('reads every service that proto-loader writes', () => {
-    assert(
-      property(string({ unit: 'binary', maxLength: 200 }), (service) => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (service) => {
         expect(decodeHealthRequest(check.requestSerialize({ service }))).toBe(service);
       }),
       { numRuns: 1000 },
@@ -69,14 +69,14 @@ describe('the codec of grpc.health.v1', () => {
   });
 
   it('ends with a name or a refusal for any bytes at all', () => {
-    const plausible = oneof(
-      constantFrom('0a', '0b', '18', '19', '25', 'ff', '7f', '00', '0161', '0a0161').map((hex) =>
-        Buffer.from(hex, 'hex'),
-      ),
-      uint8Array({ maxLength: 5 }),
+    const plausible = fc.oneof(
+      fc
+        .constantFrom('0a', '0b', '18', '19', '25', 'ff', '7f', '00', '0161', '0a0161')
+        .map((hex) => Buffer.from(hex, 'hex')),
+      fc.uint8Array({ maxLength: 5 }),
     );
-    assert(
-      property(array(plausible, { maxLength: 20 }), (parts) => {
+    fc.assert(
+      fc.property(fc.array(plausible, { maxLength: 20 }), (parts) => {
         expect(['string', 'undefined']).toContain(typeof decodeHealthRequest(Buffer.concat(parts)));
       }),
       { numRuns: 5000 },
