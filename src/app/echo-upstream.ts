@@ -13,6 +13,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 /** A body is counted, not kept; beyond this it is refused. */
 const BODY_BYTES_MAX = 10 * 1024 * 1024;
+/** Whatever Envoy lets through by default (60 KiB) is to be seen here; Node's own limit is 16 KiB. */
+const HEADER_BYTES_MAX = 128 * 1024;
 /** An Envoy opens a few per worker; a demo that is left open to a network must not run out of files. */
 const CONNECTIONS_MAX = 1000;
 
@@ -50,7 +52,7 @@ export async function startEchoUpstream(at: {
     // What fails here is a client that went away.
     echo(request, response).catch(() => response.destroy());
   };
-  const http1 = createHttpServer(answer);
+  const http1 = createHttpServer({ maxHeaderSize: HEADER_BYTES_MAX }, answer);
   const http2 = createHttp2Server(answer);
   const open = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();

@@ -62,7 +62,12 @@ async function openEmbedded(dataDir: string, options: StoreOptions): Promise<Ope
   }
   const server = await startEmbeddedPostgres({ dataDir, log: options.log });
   const { url } = server;
-  await migrate(url, { log: options.log });
+  try {
+    await migrate(url, { log: options.log });
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
   const database = createDatabase({ url, ...options });
   return {
     database,

@@ -20,8 +20,8 @@ export const WAYS = [
 export type Way = (typeof WAYS)[number];
 
 /**
- * Who ended a request and how: `upstream` got it; `envoy 400` refused it without asking; `latchkey 401 key_unknown`, whose
- * reason is the one in its log and metadata. A direct Check that allows is `upstream` as well.
+ * Who ended a request and how: `upstream 200`, which Check's allow counts as; `envoy 400`, without asking, or since it would not
+ * carry out the answer; `latchkey 401 key_unknown`, with the reason of its log.
  */
 export type Verdict = string;
 
@@ -66,23 +66,17 @@ export async function openWays(stack: Stack): Promise<Ways> {
 
 function onTheWire({ host, headers = [], ...request }: AskedCheck): RequestInit {
   const hostLine = host === undefined ? [] : [['host', host] as const];
-  // HEAD has no body to tell its end by: the connection's end does.
-  const close = request.method === 'HEAD' ? [['connection', 'close'] as const] : [];
-  return { ...request, headers: [...hostLine, ...headers, ...close] };
+  return { ...request, headers: [...hostLine, ...headers] };
 }
 
 /** What latchkey refuses carries a decision_id, and its log line says why. */
 async function httpVerdict(response: HttpResponse, sidecar: Sidecar): Promise<Verdict> {
   const { status, body } = response;
-  if (isEcho(response)) return 'upstream';
+  if (response.header('x-envoy-upstream-service-time') !== undefined) return `upstream ${status}`;
   const id = /"decision_id":"([^"]+)"/.exec(body)?.[1];
   if (id === undefined) return `envoy ${status}`;
   const line = await sidecar.logged({ decision_id: id });
   return `latchkey ${status} ${String(line['reason'])}`;
-}
-
-function isEcho({ status, header }: HttpResponse): boolean {
-  return status === 200 && header('x-envoy-upstream-service-time') !== undefined;
 }
 
 async function checkVerdict(client: CheckClient, bytes: Buffer): Promise<Verdict> {
@@ -91,7 +85,7 @@ async function checkVerdict(client: CheckClient, bytes: Buffer): Promise<Verdict
   const response = checkResponse(outcome.bytes);
   const code = response.status?.code ?? 0;
   // As Envoy reads it: code 0 is an allow, whatever else is in the answer.
-  if (code === 0) return 'upstream';
+  if (code === 0) return 'upstream 200';
   const reason = response.dynamic_metadata?.fields['reason']?.stringValue;
   return `latchkey ${response.denied_response?.status?.code} ${reason}`;
 }

@@ -22,6 +22,8 @@ export interface SidecarSetup {
   readonly databaseUrl: string;
   /** The file that is served; absent: a copy of test/fixtures/e2e-policy.yaml, which a test may change. */
   readonly policyFile?: string;
+  /** Where it listens; absent: in a folder of its own. A successor takes the place of a sidecar that has ended. */
+  readonly socketPath?: string;
   /** The name in `replicas` and in every log line. */
   readonly name?: string;
   readonly variables?: Variables;
@@ -79,7 +81,7 @@ export async function startSidecar(setup: SidecarSetup): Promise<Sidecar> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-sidecar-'));
   const policyFile = setup.policyFile ?? join(folder, 'policy.yaml');
   if (setup.policyFile === undefined) await copyFile(E2E_POLICY, policyFile);
-  const socketPath = join(folder, 'check.sock');
+  const socketPath = setup.socketPath ?? join(folder, 'check.sock');
   const adminPort = await freePort();
   const started = startLatchkey(['serve'], {
     entry: setup.entry ?? 'src',

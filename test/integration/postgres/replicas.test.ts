@@ -47,6 +47,9 @@ describe('replicas', () => {
 
   it('one that has left does not come back by a confirmation that was still on its way', async () => {
     const registry = createReplicaRegistry(database, { id: 'leaving', name: 'pod' });
+    // Both connections of the pool are there, so that the one call does not wait for the other.
+    const directory = createReplicaDirectory(database);
+    await Promise.all([directory.list(signal), directory.list(signal)]);
     const other = postgres.database();
     let leaving: Promise<unknown> = Promise.resolve();
     const holding = other.transaction(async (session) => {
@@ -66,7 +69,7 @@ describe('replicas', () => {
     await expect(holding).rejects.toThrow('let go');
     await leaving;
     await registry.confirm({ epoch: 'e', version: 2 }, signal);
-    const ids = (await createReplicaDirectory(database).list(signal)).map(({ id }) => id);
+    const ids = (await directory.list(signal)).map(({ id }) => id);
     expect(ids).not.toContain('leaving');
   });
 
