@@ -13,10 +13,7 @@ import { Replica, type ReplicaOptions } from './replica.ts';
 const context = { actor: 'test', signal: AbortSignal.timeout(600_000) };
 
 /** A lookup's answer comes within the caller's patience; the rest is the machine's, which other tests share. */
-const ANSWER_MS_MAX = 400;
-
-/** A hit waits for nothing; this is room for a pause of the machine. */
-const HIT_MS_MAX = 50;
+const ANSWER_MS_MAX = 2_000;
 
 let postgres: TestPostgres;
 let proxy: TcpProxy;
@@ -72,9 +69,8 @@ async function expectOutage(one: Replica, forMs: number): Promise<void> {
   await until('away', async () => (await one.answer(`first${round}`)) === 'unavailable', 2_000);
   const endMs = performance.now() + forMs;
   for (let guess = 0; performance.now() < endMs; guess += 1) {
-    const hit = await one.ask(known);
-    expect(hit.answer).toBe('valid');
-    expect(hit.waitedMs).toBeLessThan(HIT_MS_MAX);
+    // Synchronous: a hit has nothing to wait for.
+    expect(one.find(known)).toBe('valid');
     const miss = await one.ask(`unknown${round}-${guess}`, `client${guess}`);
     expect(miss.answer).toBe('unavailable');
     expect(miss.waitedMs).toBeLessThan(ANSWER_MS_MAX);
