@@ -214,20 +214,28 @@ function missingFact(
   credential: NamedCredential,
   { digest }: Extract<Authentication, { kind: 'unknown' }>,
 ): Need {
-  const { request, question, world } = story;
+  const { question, world } = story;
   const failure = failureOf(story);
   return {
     kind: 'need',
     credentialKind: credential.kind,
     digest,
-    clientBucket: clientBucketOf(request.input, world.policy),
+    clientBucket: guessBucket(story),
     isAfterFailures:
       failure !== undefined && areFailuresExhausted(failure, world.limits, question.now),
   };
 }
 
-function failureOf({ request, world: { policy } }: Story) {
-  const limit = policy.failedAuthentications;
-  if (limit === null) return undefined;
-  return failureCharge(limit, clientBucketOf(request.input, policy));
+function failureOf(story: Story) {
+  const limit = story.world.policy.failedAuthentications;
+  return limit === null ? undefined : failureCharge(limit, guessBucket(story));
+}
+
+/**
+ * Whose guesses are counted together: those of one client address. At hidden routes they are counted apart, or bad keys sent to
+ * a path that may be hidden would show in the answers of another path, and so would the hidden one.
+ */
+function guessBucket({ request, world, rule }: Story): string {
+  const bucket = clientBucketOf(request.input, world.policy);
+  return rule.hide ? `hidden|${bucket}` : bucket;
 }

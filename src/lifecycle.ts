@@ -33,8 +33,8 @@ export interface StopPhase {
   readonly name: string;
   /** After it the phase is left behind, and the next one begins. */
   readonly deadlineMs: number;
-  /** Close or finish something; `signal` aborts at the deadline. */
-  run(signal: AbortSignal): Promise<unknown>;
+  /** Closes or finishes something. */
+  run(): Promise<unknown>;
 }
 
 export interface PhaseReport {
@@ -171,18 +171,13 @@ type PhaseEnd =
   | { readonly outcome: 'failed'; readonly error: unknown };
 
 async function withinDeadline(phase: StopPhase, schedule: Schedule): Promise<PhaseEnd> {
-  const controller = new AbortController();
   let cancel = () => {};
   const cut = new Promise<PhaseEnd>((resolve) => {
-    cancel = schedule(() => {
-      // First, so that a phase which gives up on the signal still counts as cut.
-      resolve({ outcome: 'cut' });
-      controller.abort();
-    }, phase.deadlineMs);
+    cancel = schedule(() => resolve({ outcome: 'cut' }), phase.deadlineMs);
   });
   const ended = (async (): Promise<PhaseEnd> => {
     try {
-      await phase.run(controller.signal);
+      await phase.run();
       return { outcome: 'done' };
     } catch (error) {
       return { outcome: 'failed', error };
@@ -208,7 +203,7 @@ export interface SignalSource {
  * the signal's number, as a shell would report a process that a signal ended.
  */
 export function stopOnSignals(
-  lifecycle: Lifecycle,
+  lifecycle: Pick<Lifecycle, 'stop'>,
   target: { readonly signals: SignalSource; readonly exit: (code: number) => void },
 ): void {
   let stopping = false;

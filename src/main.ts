@@ -5,7 +5,7 @@ import { EXIT } from './cli/ports.ts';
 import { runCommandLine } from './cli/program.ts';
 
 /** A connection that no goodbye gets through would keep a finished command from ending. */
-const LINGER_MS = 1000;
+const LINGER_MS = 2000;
 
 const runtime = createRuntime();
 

@@ -1,5 +1,5 @@
 import type { Part } from '../lifecycle.ts';
-import { askSchema } from './schema-at-start.ts';
+import { type SchemaStanding, schemaStanding } from './schema-standing.ts';
 import type { Surroundings } from './server.ts';
 import type { OpenStore } from './store.ts';
 import type { Standing } from './store-standing.ts';
@@ -7,7 +7,7 @@ import { watchStore } from './watch-store.ts';
 
 export interface ApiRoleParts extends Surroundings {
   readonly store: OpenStore;
-  readonly isSchemaKnown: boolean;
+  readonly schema: SchemaStanding;
   readonly storePart: Part;
 }
 
@@ -16,11 +16,11 @@ const STOP_MS = 1000;
 
 /** A process that decides nothing: it watches its store, and has no port that Envoy could ask. */
 export function openApiRole({ store, telemetry, lifecycle, ...parts }: ApiRoleParts): void {
-  const answers = watchAnswers(store);
+  const { database } = store;
+  const answers = watchAnswers(() => schemaStanding(database), telemetry.onFault);
   const watch = watchStore({
-    ...{ part: parts.storePart, log: telemetry.log, database: store.database },
-    ...{ isSchemaKnown: parts.isSchemaKnown, standing: answers.standing },
-    onSchema: () => {},
+    ...{ part: parts.storePart, telemetry, database, schema: parts.schema },
+    ...{ onSchema: answers.start, standing: answers.standing },
   });
   lifecycle.onStop({
     name: 'store watch',
@@ -33,22 +33,28 @@ export function openApiRole({ store, telemetry, lifecycle, ...parts }: ApiRolePa
 }
 
 /** Without a follower the store is asked as such, never twice at a time. */
-function watchAnswers({ database }: OpenStore): { standing: () => Standing; stop(): void } {
-  let standing: Standing = 'not_read';
+function watchAnswers(askStore: () => Promise<SchemaStanding>, onFault: (error: unknown) => void) {
+  let timer: NodeJS.Timeout | undefined;
   let isAsking = false;
+  // Begun when the store has just answered.
+  let standing: Standing = 'followed';
   const ask = async (): Promise<void> => {
     if (isAsking) return;
     isAsking = true;
     try {
-      await askSchema(database);
-      standing = 'followed';
-    } catch {
-      if (standing === 'followed') standing = 'silent';
+      const { kind } = await askStore();
+      standing = kind === 'silent' ? 'silent' : 'followed';
+    } catch (error) {
+      onFault(error);
     } finally {
       isAsking = false;
     }
   };
-  const timer = setInterval(() => void ask(), LOOK_AT_STORE_EVERY_MS);
-  void ask();
-  return { standing: () => standing, stop: () => clearInterval(timer) };
+  return {
+    standing: () => standing,
+    start() {
+      timer = setInterval(() => void ask(), LOOK_AT_STORE_EVERY_MS);
+    },
+    stop: () => clearInterval(timer),
+  };
 }

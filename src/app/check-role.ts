@@ -11,6 +11,7 @@ import { createUsageStore } from '../postgres/usage-store.ts';
 import { PepperKeyring } from '../secrets/pepper-keyring.ts';
 import { type CheckService, createCheckService } from './check-service.ts';
 import { addressText, openGrpc } from './open-grpc.ts';
+import type { SchemaStanding } from './schema-standing.ts';
 import type { Surroundings } from './server.ts';
 import type { OpenStore } from './store.ts';
 import { storeStanding } from './store-standing.ts';
@@ -22,24 +23,26 @@ const SERVICE_STOP_MS = 3000;
 export interface CheckRoleParts extends Surroundings {
   readonly policy: PolicySource;
   readonly store: OpenStore;
-  /** The schema is known to serve; otherwise the database has not answered yet. */
-  readonly isSchemaKnown: boolean;
+  readonly schema: SchemaStanding;
   readonly storePart: Part;
   readonly listener: Part;
+}
+
+export interface OpenCheckRole {
+  /** Where Envoy asks. */
+  readonly address: string;
+  reloadCertificates(): Promise<void>;
 }
 
 /** Decides for Envoy: the service that decides, and the port that it is asked on. */
 export async function openCheckRole(
   config: ServeConfig,
   parts: CheckRoleParts,
-): Promise<Result<{ readonly address: string }>> {
+): Promise<Result<OpenCheckRole>> {
   const { telemetry, lifecycle, health, store } = parts;
   const service = createService(config, parts);
   const watch = watchStore({
-    part: parts.storePart,
-    log: telemetry.log,
-    database: store.database,
-    isSchemaKnown: parts.isSchemaKnown,
+    ...{ part: parts.storePart, telemetry, database: store.database, schema: parts.schema },
     onSchema: () => service.start(),
     standing: () => storeStanding(service.follower.state(), systemClock().monoMs),
   });
@@ -62,7 +65,8 @@ export async function openCheckRole(
   health.set = grpc.value.setServing;
   parts.listener.ready();
   telemetry.log('info', 'limits hold per replica: N replicas admit up to N times a quota');
-  return ok({ address: addressText(grpc.value) });
+  const { reloadCertificates } = grpc.value;
+  return ok({ address: addressText(grpc.value), reloadCertificates });
 }
 
 function createService(

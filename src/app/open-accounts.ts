@@ -6,7 +6,7 @@ import type { StoreConfig } from '../config/serve-config.ts';
 import type { PostgresLog } from '../postgres/log.ts';
 import { PepperKeyring } from '../secrets/pepper-keyring.ts';
 import { createAccounts } from './accounts.ts';
-import { askSchema } from './schema-at-start.ts';
+import { askSchema } from './schema-standing.ts';
 import { type OpenStore, openStore } from './store.ts';
 import { storeProblem } from './store-problem.ts';
 import { sleep } from './system.ts';

@@ -1,6 +1,6 @@
 import type { Flags, Terminal } from '../cli/ports.ts';
 import { type Environment, readServeConfig } from '../config/read-config.ts';
-import { stopOnSignals } from '../lifecycle.ts';
+import { type StopReport, stopOnSignals } from '../lifecycle.ts';
 import { openLogSink } from '../telemetry/logger.ts';
 import { startServer } from './server.ts';
 
@@ -20,21 +20,14 @@ export async function runServe(
     return 2;
   }
   for (const warning of reading.warnings) terminal.err(`latchkey: warning: ${warning}`);
-  const started = await startServer(reading.config, {
+  const starting = startServer(reading.config, {
     openSink: (onDropped) => openLogSink(STANDARD_OUTPUT, onDropped),
   });
-  if (started.kind === 'refused') {
-    for (const line of started.message.split('\n')) terminal.err(`latchkey: ${line}`);
-    return 1;
-  }
-  const server = started.value;
-  process.on('SIGHUP', () => void server.reloadPolicy());
-  return new Promise((exit) => {
+  // From here on, not from the end of the start: as process 1 of a container we would not even notice a signal that
+  // nobody listens to, and go on serving until we are killed.
+  const stopped = new Promise<number>((exit) => {
     stopOnSignals(
-      {
-        ...server.lifecycle,
-        stop: (reason) => server.stop(reason),
-      },
+      { stop: (reason) => stopOnceStarted(starting, reason) },
       {
         signals: process,
         // A second signal must not wait for anything; a first one lets the program end by itself.
@@ -42,6 +35,24 @@ export async function runServe(
       },
     );
   });
+  process.on('SIGHUP', () => void reloadOnceStarted(starting));
+  const started = await starting;
+  if (started.kind === 'ok') return stopped;
+  for (const line of started.message.split('\n')) terminal.err(`latchkey: ${line}`);
+  return 1;
+}
+
+type Starting = ReturnType<typeof startServer>;
+
+/** A start does not take long, and stops by itself when it fails. */
+async function stopOnceStarted(starting: Starting, reason: string): Promise<StopReport> {
+  const started = await starting;
+  return started.kind === 'ok' ? started.value.stop(reason) : { phases: [], exitCode: 1 };
+}
+
+async function reloadOnceStarted(starting: Starting): Promise<void> {
+  const started = await starting;
+  if (started.kind === 'ok') await started.value.reload();
 }
 
 const STANDARD_OUTPUT = 1;

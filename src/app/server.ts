@@ -9,8 +9,9 @@ import type { Database } from '../postgres/pool.ts';
 import { openApiRole } from './api-role.ts';
 import { openCheckRole } from './check-role.ts';
 import { tellLifecycle } from './events.ts';
-import { schemaAtStart } from './schema-at-start.ts';
+import { schemaStanding } from './schema-standing.ts';
 import { openStore } from './store.ts';
+import { storeProblem } from './store-problem.ts';
 import { systemClock, systemSchedule } from './system.ts';
 import { createTelemetry, type OpenSink, type Telemetry } from './telemetry.ts';
 import { packageVersion } from './version.ts';
@@ -18,11 +19,9 @@ import { packageVersion } from './version.ts';
 export interface RunningServer {
   readonly database: Database;
   readonly policy: () => FilePolicy;
-  readonly lifecycle: Lifecycle;
-  /** Where Envoy asks; `undefined` where nothing is decided. */
-  readonly checkAddress: string | undefined;
   readonly adminAddress: { readonly host: string; readonly port: number };
-  reloadPolicy(): Promise<void>;
+  /** Reads the policy file and the certificates now. */
+  reload(): Promise<void>;
   stop(reason?: string): Promise<StopReport>;
 }
 
@@ -51,12 +50,20 @@ export async function startServer(
       if (event.kind === 'readiness_changed') health.set(event.to !== 'not_ready');
     },
   });
-  const started = await open(config, { telemetry, lifecycle, health });
-  if (started.kind === 'refused') {
+  const closeAll = async (): Promise<void> => {
     await lifecycle.stop('the start failed');
     telemetry.close();
+  };
+  try {
+    const started = await open(config, { telemetry, lifecycle, health });
+    if (started.kind === 'refused') await closeAll();
+    return started;
+  } catch (error) {
+    await closeAll();
+    const explained = storeProblem(error);
+    if (explained === undefined) throw error;
+    return explained;
   }
-  return started;
 }
 
 export interface Surroundings {
@@ -91,10 +98,9 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
   const admin = await openAdmin(config, around);
   if (admin.kind === 'refused') return admin;
   // A database that does not answer is waited for; one that answers and does not fit is told at once.
-  const schema = await schemaAtStart(store.value.database);
+  const schema = await schemaStanding(store.value.database);
   if (schema.kind === 'problem') return refusal('conflict', schema.message);
-  const isSchemaKnown = schema.kind === 'serves';
-  const opened = { ...around, policy: policy.value, store: store.value, isSchemaKnown };
+  const opened = { ...around, policy: policy.value, store: store.value, schema };
   const roleParts = { ...opened, storePart: parts.store };
   const check =
     listener === undefined ? undefined : await openCheckRole(config, { ...roleParts, listener });
@@ -107,11 +113,9 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
   return ok({
     database: store.value.database,
     policy: policy.value.current,
-    lifecycle,
-    checkAddress: check?.value.address,
     adminAddress: admin.value.address,
-    async reloadPolicy() {
-      await policy.value.reload();
+    async reload() {
+      await Promise.all([policy.value.reload(), check?.value.reloadCertificates()]);
     },
     async stop(reason = 'asked to') {
       const report = await lifecycle.stop(reason);

@@ -18,14 +18,14 @@ export function storeProblem(error: unknown): Refusal | undefined {
   if (error instanceof ConnectionUrlError) return refusal('invalid', error.message);
   if (error instanceof MigrationError) return refusal('conflict', error.message);
   if (error instanceof StoreFaultError) return faultProblem(error);
-  return unreadableFile(error);
+  return undefined;
 }
 
 function faultProblem({ message, sqlState }: StoreFaultError): Refusal {
   if (sqlState !== NO_RIGHT) return refusal('conflict', message);
   return refusal(
     'conflict',
-    `${message}. Use a database user that may: latchkey_api manages accounts, latchkey_migrate migrates (docs/postgres.md).`,
+    `${message}. Use a database user that may: latchkey_check serves, latchkey_api manages accounts, latchkey_migrate migrates (docs/postgres.md).`,
   );
 }
 
@@ -33,13 +33,4 @@ function faultProblem({ message, sqlState }: StoreFaultError): Refusal {
 function serverText(cause: unknown): string {
   if (!(cause instanceof Error) || !('severity' in cause)) return '';
   return ` It says: ${cause.message}.`;
-}
-
-/** A certificate or key that the database URL names. */
-function unreadableFile(error: unknown): Refusal | undefined {
-  if (!(error instanceof Error) || !('path' in error) || !('code' in error)) return undefined;
-  return refusal(
-    'invalid',
-    `The file ${JSON.stringify(error.path)}, which the database URL names, cannot be read (${error.code}).`,
-  );
 }

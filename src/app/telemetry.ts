@@ -54,7 +54,11 @@ export function createTelemetry(
   return {
     ...{ log, metrics, onFault, logBounded: bounded(log) },
     observer: createDecisionObserver(metrics, denials),
-    cacheObserver: { loadEnded: metrics.lookupEnded, fault: onFault },
+    cacheObserver: {
+      loadEnded: metrics.lookupEnded,
+      historyLost: () => log('warn', 'another change log: what is in memory is loaded again'),
+      fault: onFault,
+    },
     onPolicy: (event, policy, file) => tellPolicy({ log, metrics }, { event, policy, file }),
     close() {
       clearInterval(flushing);

@@ -1,19 +1,21 @@
 import type { Part } from '../lifecycle.ts';
 import type { Database } from '../postgres/pool.ts';
-import type { Log } from '../telemetry/ports.ts';
-import { askSchema } from './schema-at-start.ts';
+import { type SchemaStanding, schemaStanding } from './schema-standing.ts';
 import type { Standing } from './store-standing.ts';
+import type { Telemetry } from './telemetry.ts';
 
 /** How often the store's standing is looked at: well within the seconds in which health checks look. */
 const LOOK_EVERY_MS = 500;
 
 export interface StoreWatchParts {
   readonly part: Part;
-  readonly log: Log;
+  readonly telemetry: Pick<Telemetry, 'log' | 'onFault'>;
   readonly database: Database;
-  readonly isSchemaKnown: boolean;
+  /** As the start has found it. */
+  readonly schema: SchemaStanding;
   /** The schema is known to serve: what reads the store may start. Called once. */
   readonly onSchema: () => void;
+  /** Asked once the schema is known. */
   readonly standing: () => Standing;
 }
 
@@ -22,28 +24,40 @@ export interface StoreWatchParts {
  * is silent. A later loss never makes it not ready: see lifecycle.ts.
  */
 export function watchStore(parts: StoreWatchParts): { stop(): void } {
-  const { part, log } = parts;
-  let { isSchemaKnown } = parts;
+  const { part } = parts;
+  const { log, onFault } = parts.telemetry;
+  let isSchemaKnown = false;
   let isAsking = false;
+  let isStopped = false;
+  let lastProblem: string | undefined;
   let told: Standing | undefined;
-  if (isSchemaKnown) parts.onSchema();
 
-  const learnSchema = async (): Promise<void> => {
-    isAsking = true;
-    try {
-      const problem = await askSchema(parts.database);
-      if (problem !== undefined) return part.notReady(problem);
+  const learn = (schema: SchemaStanding): void => {
+    if (schema.kind === 'serves') {
       isSchemaKnown = true;
       parts.onSchema();
-    } catch {
-      part.notReady('the database has not answered yet');
+      return;
+    }
+    const { kind, message } = schema;
+    part.notReady(kind === 'silent' ? 'the database has not answered yet' : message);
+    if (message !== lastProblem)
+      log('warn', 'the database cannot be used yet', { problem: message });
+    lastProblem = message;
+  };
+  const askAgain = async (): Promise<void> => {
+    isAsking = true;
+    try {
+      const schema = await schemaStanding(parts.database);
+      if (!isStopped) learn(schema);
+    } catch (error) {
+      onFault(error);
     } finally {
       isAsking = false;
     }
   };
   const look = (): void => {
     if (!isSchemaKnown) {
-      if (!isAsking) void learnSchema();
+      if (!isAsking) void askAgain();
       return;
     }
     const standing = parts.standing();
@@ -63,7 +77,13 @@ export function watchStore(parts: StoreWatchParts): { stop(): void } {
         break;
     }
   };
-  const timer = setInterval(look, LOOK_EVERY_MS);
+  learn(parts.schema);
   look();
-  return { stop: () => clearInterval(timer) };
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  return {
+    stop() {
+      isStopped = true;
+      clearInterval(timer);
+    },
+  };
 }

@@ -23,14 +23,11 @@ export class Announcer {
   #announced: StorePosition | undefined;
   #announcedAtMs: number | undefined;
   #announcing: Promise<void> | undefined;
+  /** Even an announcement that failed may have arrived. */
+  #mayBeListed = false;
 
   constructor(parts: AnnouncerParts) {
     this.#parts = parts;
-  }
-
-  /** When the last announcement that arrived was begun. */
-  get lastAnnouncedMonoMs(): number | undefined {
-    return this.#announcedAtMs;
   }
 
   /** Everything up to `position` has been applied. Returns at once. */
@@ -43,7 +40,7 @@ export class Announcer {
   async stop(): Promise<void> {
     this.#applied = undefined;
     await this.#announcing;
-    await this.#attempt((signal) => this.#parts.registry.deregister(signal));
+    if (this.#mayBeListed) await this.#attempt((signal) => this.#parts.registry.deregister(signal));
   }
 
   #isDue({ epoch, version }: StorePosition): boolean {
@@ -53,6 +50,7 @@ export class Announcer {
   }
 
   async #run(): Promise<void> {
+    this.#mayBeListed = true;
     let position = this.#applied;
     while (position !== undefined && this.#isDue(position)) {
       const at = position;

@@ -46,8 +46,6 @@ export interface FollowerState {
   readonly position: StorePosition | undefined;
   /** All changes committed before this monotonic time have been applied. */
   readonly lastConfirmedMonoMs: number | undefined;
-  /** The last time that the registry heard of this replica. While it does not, peers wait for it in vain. */
-  readonly lastAnnouncedMonoMs: number | undefined;
   /** How far the store is known to be ahead. While it does not answer nothing is known: see `lastConfirmedMonoMs`. */
   readonly lagVersions: number;
   readonly firstReadDone: boolean;
@@ -114,7 +112,6 @@ export class ChangeFollower {
       connected: this.#connected,
       position: bookmark && positionOf(bookmark),
       lastConfirmedMonoMs: this.#lastConfirmedMonoMs,
-      lastAnnouncedMonoMs: this.#announcer.lastAnnouncedMonoMs,
       lagVersions: bookmark === undefined ? 0 : Math.max(0, newest - bookmark.version),
       firstReadDone: this.#lastConfirmedMonoMs !== undefined,
     };
@@ -158,6 +155,7 @@ export class ChangeFollower {
     }
     const read = await this.#ask((signal) => feed.changesAfter(bookmark, BATCH_MAX, signal));
     if (read.kind === 'history_lost') {
+      this.#parts.observer.historyLost();
       sink.loseHistory();
       this.#bookmark = undefined;
       return false;

@@ -91,6 +91,8 @@ export type LoadOutcome = 'found' | 'absent' | 'fenced' | 'unavailable';
 /** What the cache tells of its work; counters and gauges beyond this are read from the `stats` of each part. */
 export interface CacheObserver {
   loadEnded(outcome: LoadOutcome, durationMs: number): void;
+  /** The change log is another one than was followed so far: all that is in memory is loaded again before use. */
+  historyLost(): void;
   /** An error that is no outage: a bug, or a store that refuses us. The request in question gets an outage's answer. */
   fault(error: unknown): void;
 }

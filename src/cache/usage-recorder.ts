@@ -23,7 +23,7 @@ export interface UsageRecorderParts {
   readonly timers: Timers;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly observer: CacheObserver;
+  readonly observer: Pick<CacheObserver, 'fault'>;
 }
 
 interface Use {

@@ -6,7 +6,7 @@ import { type DenialRow, denialRow } from '../model/denials.ts';
 import { renderBody } from '../model/error-body.ts';
 import { limitHeaders, retryAfterSeconds } from '../model/limit-headers.ts';
 import type { CompiledPolicy } from '../model/policy.ts';
-import { queryParameters } from '../model/query.ts';
+import { parametersNamed } from '../model/query.ts';
 import { type CheckInput, SLOT } from '../model/request.ts';
 
 interface Asked {
@@ -43,6 +43,9 @@ function ok(allow: Allow, asked: Asked, policy: CompiledPolicy): OkAnswer {
   const removeQueryParameters: string[] = [];
   // Whatever the client sent under these names: what we do not set, we remove; no name is ever in both lists.
   removeRequestHeaders.push(...(principal?.absentHeaders ?? Object.values(names)));
+  for (const { name, slot } of policy.lookalikeHeaders) {
+    if (asked.input.headers[slot] !== undefined) removeRequestHeaders.push(name);
+  }
   if (!rule.passCredential) {
     stripCredentials(asked.input, policy, {
       requestHeaders,
@@ -101,10 +104,8 @@ function stripCredentials(input: CheckInput, policy: CompiledPolicy, into: Mutat
 function spellings(path: string, parameter: string): readonly string[] {
   const mark = path.indexOf('?');
   if (mark < 0) return [];
-  const raw = queryParameters(path.slice(mark + 1))
-    .filter((candidate) => candidate.name === parameter)
-    .map((candidate) => candidate.rawName);
-  return [...new Set(raw)];
+  const named = parametersNamed(path.slice(mark + 1), parameter);
+  return [...new Set(named.map(({ rawName }) => rawName))];
 }
 
 /** Envoy cannot remove one cookie: the whole header is written again without it. */

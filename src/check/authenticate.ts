@@ -82,17 +82,21 @@ function recall(
   }
 }
 
-/** Held against the clock at every decision: an end that lay ahead when the row was loaded may have come since. */
+/**
+ * Expiry is held against the clock at every decision: an end that lay ahead when the row was loaded may have come since.
+ * Revoked and disabled are facts, whose times are for people: they are the database's, and a clock here that runs behind it
+ * must not keep a revoked key alive.
+ */
 function endedReason(
   { subject, secretExpiresAtMs }: KnownCredential,
   wallMs: number,
 ): DenialReason | undefined {
-  if (isPast(subject.revokedAtMs, wallMs)) return 'key_revoked';
-  if (isPast(subject.disabledAtMs, wallMs)) return 'key_disabled';
+  if (subject.revokedAtMs !== null) return 'key_revoked';
+  if (subject.disabledAtMs !== null) return 'key_disabled';
   if (isPast(subject.expiresAtMs, wallMs)) return 'key_expired';
   if (isPast(secretExpiresAtMs, wallMs)) return 'key_secret_expired';
-  if (isPast(subject.organizationDisabledAtMs, wallMs)) return 'organization_disabled';
-  if (isPast(subject.ownerDisabledAtMs, wallMs)) return 'owner_disabled';
+  if (subject.organizationDisabledAtMs !== null) return 'organization_disabled';
+  if (subject.ownerDisabledAtMs !== null) return 'owner_disabled';
   return undefined;
 }
 

@@ -29,6 +29,11 @@ function isOwn(binding: OrganizationBinding, { subject }: Principal, place: Plac
   const named =
     binding.from === 'host_label'
       ? place.host.split('.')[binding.index]
-      : place.segments[binding.index];
+      : decoded(place.segments[binding.index]);
   return named === subject.organizationId || named === subject.organizationName;
+}
+
+/** A name may hold blanks and letters of any script, which a path has as escapes. Segments hold none that is broken. */
+function decoded(segment: string | undefined): string | undefined {
+  return segment?.includes('%') === true ? decodeURIComponent(segment) : segment;
 }

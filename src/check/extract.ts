@@ -2,7 +2,7 @@ import { cookieValues } from '../model/cookies.ts';
 import type { NamedCredential } from '../model/credential.ts';
 import type { DenialReason } from '../model/denials.ts';
 import type { CompiledPolicy } from '../model/policy.ts';
-import { decodeForm, queryParameters } from '../model/query.ts';
+import { decodeForm, parametersNamed } from '../model/query.ts';
 import { type CheckInput, type HeaderSlot, SLOT } from '../model/request.ts';
 import type { RouteRule } from '../model/route-rule.ts';
 
@@ -141,7 +141,7 @@ function fromQuery(
   parameter: string,
   credential: NamedCredential,
 ): Extraction {
-  const matching = queryParameters(query).filter((candidate) => candidate.name === parameter);
+  const matching = parametersNamed(query, parameter);
   const first = matching[0];
   if (first === undefined) return ABSENT;
   if (matching.length > 1) return refused('credential_ambiguous');

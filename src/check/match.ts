@@ -20,7 +20,7 @@ export interface Target {
   readonly method: string;
   readonly host: string;
   readonly segments: readonly string[];
-  /** The rule that Envoy's route names. It wins over host and path, which Envoy has matched already. */
+  /** The rule that Envoy's route names. It wins over host and path, which Envoy has matched already; methods it mostly has not. */
   readonly ruleName: string | undefined;
 }
 
@@ -28,22 +28,30 @@ export interface Target {
 export function match(target: Target, policy: CompiledPolicy): Match {
   if (target.ruleName !== undefined) {
     const rule = policy.rulesByName.get(target.ruleName);
-    if (rule !== undefined) return { kind: 'rule', rule };
-    return { kind: 'refused', reason: 'rule_unknown', allow: undefined, hidden: false };
+    if (rule === undefined) {
+      return { kind: 'refused', reason: 'rule_unknown', allow: undefined, hidden: false };
+    }
+    if (rule.methods.includes(target.method)) return { kind: 'rule', rule };
+    return methodNotAllowed(rule.methods.join(', '), rule.hide);
   }
   const table = findTable(policy.hosts, target);
-  if (table === undefined) {
+  if (table === undefined || table === OTHER_SLASH) {
     return { kind: 'refused', reason: 'route_not_found', allow: undefined, hidden: false };
   }
   const rule = table.rules.get(target.method);
   if (rule !== undefined) return { kind: 'rule', rule };
-  return {
-    kind: 'refused',
-    reason: 'method_not_allowed',
-    allow: table.allow,
-    hidden: table.hide,
-  };
+  return methodNotAllowed(table.allow, table.hide);
 }
+
+function methodNotAllowed(allow: string, hidden: boolean): Match {
+  return { kind: 'refused', reason: 'method_not_allowed', allow, hidden };
+}
+
+/**
+ * Found for a path that a route names but for its trailing slash. Many services take both spellings for one path; a broader
+ * route, of other scopes, must not get what is meant for the narrower one.
+ */
+const OTHER_SLASH: MethodTable = { rules: new Map(), allow: '', hide: false };
 
 /** The narrowest host that knows the path: exact, then the longest wildcard, then any. */
 function findTable(hosts: HostTable, { host, segments }: Target): MethodTable | undefined {
@@ -66,7 +74,10 @@ function findTable(hosts: HostTable, { host, segments }: Target): MethodTable | 
  */
 function walk(node: PathNode, segments: readonly string[], depth: number): MethodTable | undefined {
   const segment = segments[depth];
-  if (segment === undefined) return node.exact ?? node.rest;
+  if (segment === undefined) {
+    const isNamedWithSlash = node.literals.get('')?.exact !== undefined;
+    return node.exact ?? node.rest ?? (isNamedWithSlash ? OTHER_SLASH : undefined);
+  }
   const literal = node.literals.get(segment);
   if (literal !== undefined) {
     const table = walk(literal, segments, depth + 1);
@@ -77,5 +88,6 @@ function walk(node: PathNode, segments: readonly string[], depth: number): Metho
     const table = walk(node.parameter, segments, depth + 1);
     if (table !== undefined) return table;
   }
-  return node.rest;
+  const isNamedWithout = segment === '' && node.exact !== undefined;
+  return node.rest ?? (isNamedWithout ? OTHER_SLASH : undefined);
 }

@@ -101,7 +101,8 @@ function hidesAnotherPath(spelling: string): boolean {
   return false;
 }
 
-function hexByte(text: string, start: number): number | undefined {
+/** The byte that two hexadecimal digits stand for; `undefined` where there are no two. */
+export function hexByte(text: string, start: number): number | undefined {
   const high = hexDigit(text.charCodeAt(start));
   const low = hexDigit(text.charCodeAt(start + 1));
   return high === undefined || low === undefined ? undefined : high * 16 + low;

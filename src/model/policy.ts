@@ -29,6 +29,8 @@ export interface CompiledPolicy {
   readonly failedAuthentications: Limit | null;
   readonly clientAddress: ClientAddressSource;
   readonly principalHeaders: PrincipalHeaderNames;
+  /** Other spellings of the principal headers, which many upstreams take for them. */
+  readonly lookalikeHeaders: readonly LookalikeHeader[];
   /** Further request headers that never reach the upstream. */
   readonly stripHeaders: readonly string[];
   readonly publicOrigins: ReadonlySet<string>;
@@ -61,6 +63,12 @@ export interface PrincipalHeaderNames {
   readonly plan: string;
   readonly credential: string;
   readonly method: string;
+}
+
+/** A header that must not reach the upstream; `slot` is its index in `CheckInput.headers`. */
+export interface LookalikeHeader {
+  readonly name: string;
+  readonly slot: number;
 }
 
 export type ErrorFormat =

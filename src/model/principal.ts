@@ -2,7 +2,7 @@ import type { HeaderSet } from './answer.ts';
 import type { Charge } from './limit-memory.ts';
 import type { Limit, Plan } from './plan.ts';
 import type { CompiledPolicy } from './policy.ts';
-import type { Subject } from './subject.ts';
+import type { Role, Subject } from './subject.ts';
 
 /** What one policy makes of one subject: computed on first use, kept with the subject, recomputed after a reload. */
 export interface Principal {
@@ -57,15 +57,19 @@ function derive(subject: Subject, policy: CompiledPolicy): Principal {
 /** A key acts as its owner at most: what the role may not hold is not held, even where a wider scope implies it. */
 function effectiveScopes(subject: Subject, policy: CompiledPolicy): ReadonlySet<string> {
   const scopes = new Set<string>();
-  // A key never acts as super_admin (it would reach over all organizations): the next lower role bounds it.
-  const role = subject.ownerRole === 'super_admin' ? 'org_admin' : subject.ownerRole;
-  const bound = role === null ? undefined : policy.roleScopes.get(role);
+  const bounds = rolesOf(subject.ownerRole).flatMap((role) => policy.roleScopes.get(role) ?? []);
   for (const granted of subject.scopes) {
     for (const scope of policy.impliedScopes.get(granted) ?? [granted]) {
-      if (bound === undefined || bound.has(scope)) scopes.add(scope);
+      if (bounds.every((bound) => bound.has(scope))) scopes.add(scope);
     }
   }
   return scopes;
+}
+
+/** The roles that bound a key. It never acts as super_admin, which reaches over all organizations: the next lower role bounds it too. */
+function rolesOf(ownerRole: Role | null): readonly Role[] {
+  if (ownerRole === null) return [];
+  return ownerRole === 'super_admin' ? ['super_admin', 'org_admin'] : [ownerRole];
 }
 
 /** A plan that the policy no longer has must not lift every limit: the default's apply. */

@@ -14,6 +14,8 @@ export type OrganizationBinding =
 /** One compiled route of the policy. */
 export interface RouteRule {
   readonly name: string;
+  /** What it answers, HEAD with GET, as its `Allow` would say. Where Envoy names the rule, nothing else chooses by method. */
+  readonly methods: readonly string[];
   /** `optional`: no credential is anonymous, a bad one is refused. `none`: credentials are not looked at. */
   readonly auth: 'required' | 'optional' | 'none';
   /** Refusals look exactly like the answer for a path that does not exist. */

@@ -5,8 +5,8 @@ import type { Principal } from './principal.ts';
 export type Role = 'member' | 'org_admin' | 'super_admin';
 
 /**
- * Who a credential acts as, as read from the store. Times are milliseconds since the Unix epoch and are held against
- * `now` at decision time, never at load time. Scopes are as granted: what they imply and what the owner's role bounds
+ * Who a credential acts as, as read from the store. Times are milliseconds since the Unix epoch. Expiry is held
+ * against `now` at decision time, never at load time; revoked or disabled at any time is so now. Scopes are as granted: what they imply and what the owner's role bounds
  * is the policy's matter (see principal.ts).
  */
 export interface Subject {

@@ -6,6 +6,9 @@ import type { PolicyFile } from './schema.ts';
 
 type LimitEntry = PolicyFile['plans'][string]['limits'][number];
 
+/** The plan of requests that pass without a credential where `auth` is optional. */
+const ANONYMOUS_PLAN = 'anonymous';
+
 /** Plans by name. Without a plan `default` an empty one takes its place: its keys are not limited. */
 export function compilePlans(file: PolicyFile, findings: Findings): ReadonlyMap<string, Plan> {
   const plans = new Map<string, Plan>();
@@ -18,6 +21,10 @@ export function compilePlans(file: PolicyFile, findings: Findings): ReadonlyMap<
         findings.error([...path, 'name'], message);
       }
       seen.add(entry.name);
+      if (name === ANONYMOUS_PLAN && entry.per !== 'client_address') {
+        const message = `requests without a credential have no ${entry.per}, so this would limit none of them; set per: client_address, or name the plan otherwise if it is for keys.`;
+        findings.error([...path, 'per'], message);
+      }
       return compileLimit(name, entry, { path, findings });
     });
     plans.set(name, { name, limits: compiled });

@@ -5,7 +5,7 @@ import type { Findings } from './findings.ts';
 import { type HostPattern, readHostPattern } from './host-pattern.ts';
 import { readTemplate, type TemplatePart } from './path-template.ts';
 import { didYouMean, type PolicyPath } from './problem.ts';
-import { DEFAULT_METHODS, type RoutePlacement } from './route-table.ts';
+import { answeredMethods, DEFAULT_METHODS, type RoutePlacement } from './route-table.ts';
 import type { RouteEntry } from './schema-routes.ts';
 
 /** What routes refer to. */
@@ -35,8 +35,10 @@ export function compileRoute(
 ): PlacedRoute | undefined {
   const parts = compileTemplate(entry, path, context);
   const hosts = compileHosts(entry, path, context);
+  const methods = [...new Set(entry.match.methods ?? DEFAULT_METHODS)];
   const rule: RouteRule = {
     name: entry.name,
+    methods: answeredMethods(methods),
     auth: entry.auth,
     hide: entry.hide,
     accept: compileAccept(entry, path, context),
@@ -49,13 +51,7 @@ export function compileRoute(
   checkAuth(entry, path, context);
   checkCost(entry, path, context);
   if (parts.length === 0) return undefined;
-  return {
-    rule,
-    hosts,
-    parts,
-    methods: [...new Set(entry.match.methods ?? DEFAULT_METHODS)],
-    path,
-  };
+  return { rule, hosts, parts, methods, path };
 }
 
 function compileTemplate(
@@ -192,6 +188,11 @@ function checkAuth(entry: RouteEntry, path: PolicyPath, { findings }: RouteConte
   if (needsScopes && entry.auth !== 'required') {
     const message = `scopes need a credential, but auth: ${entry.auth} lets requests through without one; remove the scopes or the auth.`;
     findings.error([...path, 'scopes'], message);
+  }
+  if (entry.organization !== undefined && entry.auth === 'optional') {
+    const message =
+      'whoever leaves the credential out would get past it with auth: optional; remove one of the two.';
+    findings.error([...path, 'organization'], message);
   }
   if (entry.auth !== 'none') return;
   const meaningless = {

@@ -13,7 +13,9 @@ import {
 import { compileImpliedScopes, compileRoleScopes, declaredScopes } from './compile-scopes.ts';
 import { createFindings, type Findings } from './findings.ts';
 import { compilePrincipalHeaders, compileStripHeaders } from './header-names.ts';
+import { warnOfSeenThrough } from './hidden-routes.ts';
 import { createKeyReader } from './key-reader.ts';
+import { compileLookalikes } from './lookalike-headers.ts';
 import { type ParsedPolicy, parsePolicy } from './parse.ts';
 import { inFileOrder, type PolicyProblem } from './problem.ts';
 import { compilePublicOrigins } from './public-origins.ts';
@@ -63,6 +65,8 @@ function compileFile(parsed: ParsedPolicy, identity: Identity, findings: Finding
   });
   checkCredentialEnvironments(parsed, findings);
   const plans = compilePlans(file, findings);
+  const wantedHeaders = compileWantedHeaders(credentials, clientAddress);
+  const lookalikeHeaders = compileLookalikes(principalHeaders, wantedHeaders.length, findings);
   const routes = compileRoutes(parsed, { credentials, plans, findings });
   const impliedScopes = compileImpliedScopes(file.scopes, findings);
   warnOfOutageForm(file, findings);
@@ -72,13 +76,14 @@ function compileFile(parsed: ParsedPolicy, identity: Identity, findings: Finding
     hosts: buildHostTable(routes),
     rulesByName: new Map(routes.map(({ rule }) => [rule.name, rule])),
     credentials,
-    wantedHeaders: compileWantedHeaders(credentials, clientAddress),
+    wantedHeaders: [...wantedHeaders, ...lookalikeHeaders.map(({ name }) => name)],
     impliedScopes,
     roleScopes: compileRoleScopes(file.roles, impliedScopes),
     plans,
     failedAuthentications: compileFailedAuthentications(file.failed_authentications, findings),
     clientAddress,
     principalHeaders,
+    lookalikeHeaders,
     stripHeaders: compileStripHeaders(file.strip_headers, principalHeaders, findings),
     publicOrigins: compilePublicOrigins(file.public_origins, findings),
     rateLimitReset: file.rate_limit_headers.reset,
@@ -123,6 +128,7 @@ function compileRoutes(
   checkNames(entries, findings);
   const routes = entries.flatMap(({ entry, path }) => compileRoute(entry, path, context) ?? []);
   checkOverlaps(routes, findings);
+  warnOfSeenThrough(routes, findings);
   if (entries.length === 0)
     findings.warn(['routes'], 'there is no route: every request is refused.');
   return routes;

@@ -112,6 +112,12 @@ function methodTable(named: ReadonlyMap<string, RouteRule>): MethodTable | undef
   };
 }
 
+/** The methods of a route by itself: HEAD with GET, in the usual order. */
+export function answeredMethods(methods: readonly string[]): readonly string[] {
+  const withHead = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
+  return [...new Set(withHead)].sort(byUsualOrder);
+}
+
 function byUsualOrder(a: string, b: string): number {
   return rank(a) - rank(b) || (a < b ? -1 : 1);
 }

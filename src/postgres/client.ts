@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { ClientConfig } from 'pg';
 import { type ConnectionTarget, parseConnectionUrl } from './connection-url.ts';
 
-/** The URL cannot be used. Its message never holds a part of it. */
+/** The URL cannot be used. Of the URL its message holds at most the name of a file. */
 export class ConnectionUrlError extends Error {
   override readonly name = 'ConnectionUrlError';
 }
@@ -66,7 +66,7 @@ export async function tlsForConnection(
   }
 }
 
-/** Throws when a file that the URL names cannot be read. */
+/** Throws ConnectionUrlError when a file that the URL names cannot be read. */
 export function tlsOptions(target: ConnectionTarget): ConnectionOptions {
   const { rootCertFile, certFile, keyFile } = target.tlsFiles;
   const verifies = target.tls === 'verify_ca' || target.tls === 'verify_full';
@@ -76,10 +76,22 @@ export function tlsOptions(target: ConnectionTarget): ConnectionOptions {
     ...(target.tls === 'verify_ca' ? { checkServerIdentity: () => undefined } : {}),
     ...(rootCertFile === undefined || rootCertFile === 'system'
       ? {}
-      : { ca: readFileSync(rootCertFile) }),
-    ...(certFile === undefined ? {} : { cert: readFileSync(certFile) }),
-    ...(keyFile === undefined ? {} : { key: readFileSync(keyFile) }),
+      : { ca: readNamed(rootCertFile) }),
+    ...(certFile === undefined ? {} : { cert: readNamed(certFile) }),
+    ...(keyFile === undefined ? {} : { key: readNamed(keyFile) }),
   };
+}
+
+function readNamed(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : 'unknown error';
+    throw new ConnectionUrlError(
+      `The file ${JSON.stringify(file)}, which the database URL names, cannot be read (${code}).`,
+      { cause },
+    );
+  }
 }
 
 /** The eight bytes of an SSLRequest (manual, "Message Formats"): its length, then 1234 and 5679. */

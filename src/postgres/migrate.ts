@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import { Client } from 'pg';
-import { clientConfig, connectionTarget, tlsForConnection } from './client.ts';
+import { ConnectionUrlError, clientConfig, connectionTarget, tlsForConnection } from './client.ts';
 import { storeError } from './errors.ts';
 import type { PostgresLog } from './log.ts';
 
@@ -62,7 +62,8 @@ export async function migrate(url: string, options: MigrateOptions): Promise<Mig
       await client.end();
     }
   } catch (error) {
-    throw error instanceof MigrationError ? error : storeError(error);
+    const isTold = error instanceof MigrationError || error instanceof ConnectionUrlError;
+    throw isTold ? error : storeError(error);
   }
 }
 

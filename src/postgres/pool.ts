@@ -1,4 +1,4 @@
-import { type ClientBase, Pool, type PoolClient } from 'pg';
+import { Client, type ClientBase, type ClientConfig, Pool } from 'pg';
 import { clientConfig, connectionTarget, tlsOptions } from './client.ts';
 import type { ConnectionTarget } from './connection-url.ts';
 import { createLease } from './lease.ts';
@@ -60,15 +60,16 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Opens no connection yet. Throws ConnectionUrlError, or the error of a certificate file that cannot be read. */
+/** Opens no connection yet. Throws ConnectionUrlError, also for a certificate file that cannot be read. */
 export function createDatabase(options: DatabaseOptions): Database {
   const target = connectionTarget(options.url);
   if (target.tls !== 'off') tlsOptions(target);
   const prepared = options.preparedStatements ?? true;
   const queryTimeoutMs = options.queryTimeoutMs ?? QUERY_TIMEOUT_MS_DEFAULT;
-  const pool = createPool(options, target);
-  const open = openConnections(pool);
+  const open = new Set<Client>();
+  const pool = createPool(options, { target, open });
   const lease = createLease(pool, { target, queryTimeoutMs });
+  let closing: Promise<void> | undefined;
 
   const sessionOn = (client: ClientBase): Session => ({
     async query<Row extends object>(statement: Statement, values: readonly unknown[]) {
@@ -99,11 +100,17 @@ export function createDatabase(options: DatabaseOptions): Database {
         }
       }, signal),
     connections: () => pool.totalCount,
-    close: () => (pool.ending ? Promise.resolve() : closePool(pool, open)),
+    close() {
+      closing ??= closePool(pool, open);
+      return closing;
+    },
   };
 }
 
-function createPool(options: DatabaseOptions, target: ConnectionTarget): Pool {
+function createPool(
+  options: DatabaseOptions,
+  { target, open }: { readonly target: ConnectionTarget; readonly open: Set<Client> },
+): Pool {
   const prepared = options.preparedStatements ?? true;
   const pool = new Pool({
     ...clientConfig(target, {
@@ -113,6 +120,7 @@ function createPool(options: DatabaseOptions, target: ConnectionTarget): Pool {
         ? (options.queryTimeoutMs ?? QUERY_TIMEOUT_MS_DEFAULT)
         : undefined,
     }),
+    Client: trackedIn(open),
     max: options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     maxLifetimeSeconds: LIFETIME_SECONDS_MAX,
@@ -126,20 +134,23 @@ function createPool(options: DatabaseOptions, target: ConnectionTarget): Pool {
   return pool;
 }
 
-function openConnections(pool: Pool): ReadonlySet<PoolClient> {
-  const open = new Set<PoolClient>();
-  pool.on('connect', (client) => {
-    open.add(client);
-    client.on('end', () => open.delete(client));
-  });
-  return open;
+/** A pool tells of connections that were made; to leave in time those that are being made have to be known as well. */
+function trackedIn(open: Set<Client>): new (config?: ClientConfig) => Client {
+  return class extends Client {
+    constructor(config?: ClientConfig) {
+      super(config);
+      open.add(this);
+      this.once('end', () => open.delete(this));
+    }
+  };
 }
 
 /** Says goodbye, and leaves without an answer after a while: a dead connection would keep the process alive. */
-async function closePool(pool: Pool, open: ReadonlySet<PoolClient>): Promise<void> {
+async function closePool(pool: Pool, open: ReadonlySet<Client>): Promise<void> {
   const timer = setTimeout(() => {
     for (const client of open) client.connection.stream.destroy();
   }, GOODBYE_MS_MAX);
+  // Connections that are still open keep the process alive by themselves; once they are gone nothing should.
+  timer.unref();
   await pool.end();
-  if (open.size === 0) clearTimeout(timer);
 }

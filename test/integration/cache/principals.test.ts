@@ -212,7 +212,7 @@ it('last use is written to the key, and not to the log', async () => {
     store: createUsageStore(database),
     timers: systemTimers,
     random: Math.random,
-    observer: { loadEnded: () => {}, fault: () => {} },
+    observer: { fault: () => {} },
   });
   const usedAtMs = Date.now() - 1_000;
   recorder.record(keyId(id), usedAtMs, '192.0.2.7');

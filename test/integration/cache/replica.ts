@@ -63,7 +63,11 @@ export class Replica {
         clock,
         timers: systemTimers,
         random: Math.random,
-        observer: { loadEnded: () => {}, fault: (error) => this.faults.push(error) },
+        observer: {
+          loadEnded: () => {},
+          historyLost: () => {},
+          fault: (error) => this.faults.push(error),
+        },
       },
       options.settings,
     );

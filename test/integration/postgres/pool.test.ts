@@ -355,6 +355,18 @@ describe('what a sidecar takes of the server', () => {
     clearTimeout(late);
   });
 
+  it('no more of close() than its time, even while a connection is being made in a black hole', async () => {
+    const { proxy, url } = await postgres.proxy();
+    proxy.setMode('blackhole');
+    const database = postgres.database({ url, connectTimeoutMs: 20_000 });
+    const asked = database.query(ONE, [], AbortSignal.timeout(20_000)).catch((error) => error);
+    await until('a connection', () => proxy.accepted() > 0);
+    const startedMs = performance.now();
+    await Promise.all([database.close(), database.close()]);
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    expect(await asked).toBeInstanceOf(StoreUnavailableError);
+  });
+
   it('named statements, and none where they are switched off; then it sets nothing at the start either', async () => {
     const prepared = {
       name: 'prepared',

@@ -29,7 +29,11 @@ function followed() {
     clock: time.clock,
     timers: time.timers,
     random: seededRandom(7),
-    observer: { loadEnded: () => {}, fault: (error) => faults.push(error) },
+    observer: {
+      loadEnded: () => {},
+      historyLost: () => told.push('told of the loss'),
+      fault: (error) => faults.push(error),
+    },
   });
   return {
     time,
@@ -263,7 +267,11 @@ describe('a log that is not the one followed so far', () => {
     replace(store);
     store.hint();
     await settled();
-    expect(told.slice(1)).toEqual(['lost', `adopt ${store.epoch}:${store.version}`]);
+    expect(told.slice(1)).toEqual([
+      'told of the loss',
+      'lost',
+      `adopt ${store.epoch}:${store.version}`,
+    ]);
     expect(store.confirmed.at(-1)).toEqual(store.position);
     await follower.stop();
   });
@@ -336,7 +344,6 @@ describe('the registry', () => {
     arrive();
     await settled();
     expect(heard).toEqual([1, 3]);
-    expect(follower.state().lastAnnouncedMonoMs).toBe(1_100);
     arrive();
     await follower.stop();
   });
@@ -381,6 +388,17 @@ describe('stopping', () => {
     await time.advance(10_000);
     expect(store.reads).toBe(reads);
     expect(time.pendingTimers).toBe(0);
+  });
+
+  it('asks nothing of the registry that never heard of this replica', async () => {
+    const { store, follower, time } = followed();
+    store.state = 'silent';
+    follower.start();
+    await time.advance(10_000);
+    const stopped = follower.stop();
+    // No time passes: a question to a silent store would wait for its deadline.
+    expect(await Promise.race([stopped.then(() => 'stopped'), settled()])).toBe('stopped');
+    expect(store.deregistered).toBe(0);
   });
 
   it.each(['away', 'silent'] as const)('ends even while the store is %s', async (state) => {

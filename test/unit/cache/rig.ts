@@ -26,6 +26,7 @@ export class Rig {
         random: seededRandom(1),
         observer: {
           loadEnded: (outcome) => this.outcomes.push(outcome),
+          historyLost: () => {},
           fault: (error) => this.faults.push(error),
         },
       },

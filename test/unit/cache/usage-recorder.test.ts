@@ -18,7 +18,7 @@ function recording() {
     store,
     timers: time.timers,
     random: () => 0.5,
-    observer: { loadEnded: () => {}, fault: (error) => faults.push(error) },
+    observer: { fault: (error) => faults.push(error) },
   });
   return { time, written, faults, store, recorder };
 }

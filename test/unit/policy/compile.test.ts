@@ -51,6 +51,7 @@ describe('what the file leaves out', () => {
   it('of a route: every credential, live keys, no scopes, a cost of one, nothing hidden or passed on', () => {
     expect(policy.rulesByName.get('a')).toEqual({
       name: 'a',
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
       auth: 'required',
       hide: false,
       accept: policy.credentials,
@@ -148,11 +149,15 @@ credentials:
       if (credential.place !== 'header') continue;
       expect(policy.wantedHeaders[credential.slot]).toBe(credential.header);
     }
-    expect(policy.wantedHeaders).toHaveLength(SLOT_FIRST_OWN + 2);
+    for (const { name, slot } of policy.lookalikeHeaders) {
+      expect(policy.wantedHeaders[slot]).toBe(name);
+    }
+    const ownCount = 2 + policy.lookalikeHeaders.length;
+    expect(policy.wantedHeaders).toHaveLength(SLOT_FIRST_OWN + ownCount);
     expect(policy.wantedHeaders[SLOT.cookie]).toBe('cookie');
     expect(policy.wantedHeaders[SLOT.forwardedFor]).toBe('x-forwarded-for');
     expect(policy.wantedHeaders[SLOT.externalAddress]).toBe('');
-    const plain = compiled(ROUTES).wantedHeaders;
+    const plain = compiled(ROUTES).wantedHeaders.slice(0, SLOT_FIRST_OWN);
     expect(plain.filter((name) => name !== '')).toEqual([
       'authorization',
       'x-envoy-external-address',

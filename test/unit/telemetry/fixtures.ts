@@ -30,6 +30,7 @@ export function handClock(startMs = 0) {
 export function ruleOf(name: string): RouteRule {
   return {
     name,
+    methods: ['GET'],
     auth: 'required',
     hide: false,
     accept: [],
