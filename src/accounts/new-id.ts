@@ -10,3 +10,8 @@ export function newId(
 ): string {
   return `${prefix}_${randomBase62(ID_CHARS, randomBytes)}`;
 }
+
+/** A name of this form could be taken for an id where either is accepted, such as a route's tenant. */
+export function looksLikeId(text: string): boolean {
+  return /^(org|usr)_[0-9A-Za-z]{16}$/.test(text);
+}

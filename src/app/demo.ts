@@ -45,12 +45,15 @@ export async function runDemo(flags: Flags, surroundings: Surroundings): Promise
   const closers: (() => Promise<unknown>)[] = [];
   const stopping = nextSignal();
   try {
-    const demo = await startDemo(flags, { ...surroundings, closers });
+    const { stop } = stopping;
+    const demo = await startDemo(flags, { ...surroundings, closers, stop });
     if (typeof demo === 'string') {
-      terminal.err(`latchkey: ${demo}`);
+      terminal.err(stop.aborted ? 'Stopped.' : `latchkey: ${demo}`);
       return 1;
     }
-    if (flags['smoke'] === true) return await runSmoke(demo, terminal);
+    if (flags['smoke'] === true) {
+      return await Promise.race([runSmoke(demo, terminal), stopping.signal.then(() => 1)]);
+    }
     for (const line of instructions(demo)) terminal.out(line);
     const ended = demo.envoy.exited.then((how) => `Envoy ended: ${how}`);
     const why = await Promise.race([stopping.signal, ended]);
@@ -62,10 +65,18 @@ export async function runDemo(flags: Flags, surroundings: Surroundings): Promise
   }
 }
 
+interface Starting extends Surroundings {
+  /** Gets what is to be closed, as soon as it is open. */
+  readonly closers: (() => Promise<unknown>)[];
+  readonly stop: AbortSignal;
+}
+
+const STOPPED = 'Stopped before it ran.';
+
 /** A started demo, or one line that says why there is none. */
 async function startDemo(
   flags: Flags,
-  { terminal, environment, closers }: Surroundings & { closers: (() => Promise<unknown>)[] },
+  { terminal, environment, closers, stop }: Starting,
 ): Promise<Demo | string> {
   const port = Number(flags['port'] ?? 10_000);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -78,8 +89,10 @@ async function startDemo(
   const binary = await findEnvoy({
     envoyBin: environment['ENVOY_BIN'],
     searchPath: environment['PATH'],
+    signal: stop,
   });
   if (binary.kind === 'missing') return binary.message;
+  if (stop.aborted) return STOPPED;
 
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
@@ -94,6 +107,7 @@ async function startDemo(
   if (started.kind === 'refused') return started.message;
   const server = started.value;
   closers.push(() => server.stop());
+  if (stop.aborted) return STOPPED;
 
   const upstream = await startEchoUpstream({ port: 0 });
   closers.push(() => upstream.close());
@@ -107,6 +121,7 @@ async function startDemo(
   const envoy = await startEnvoyProcess({ binary: binary.path, configText, concurrency: 1 });
   if (envoy.kind === 'failed') return envoy.message;
   closers.push(() => envoy.envoy.stop());
+  if (stop.aborted) return STOPPED;
 
   const accounts = createAccounts(server.database, new PepperKeyring([]));
   const keys = await createDemoKeys(

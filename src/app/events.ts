@@ -38,14 +38,15 @@ export function tellLifecycle(event: LifecycleEvent, log: Log): void {
 
 /** What the gRPC server tells of itself. */
 export function tellGrpc(event: GrpcServerEvent, telemetry: Telemetry): void {
-  const { log, logBounded, onFault } = telemetry;
+  const { log, logBounded, onFault, metrics } = telemetry;
   switch (event.kind) {
     case 'handler_failed':
     case 'listener_failed':
       onFault(event.error);
       break;
     case 'reply_unusable':
-      log('error', 'a reply was too large to be sent', { bytes: event.bytes });
+      metrics.fault();
+      logBounded('error', 'a reply that cannot be sent', { bytes: event.bytes });
       break;
     case 'certificate_loaded':
       log('info', 'certificate in use', {

@@ -37,7 +37,13 @@ export async function openGrpc(
     lifecycle.onStop({
       name: 'grpc',
       deadlineMs: drain.graceMs + CUT_MS,
-      run: () => server.drain({ graceMs: drain.graceMs }),
+      async run() {
+        const { forcedConnections } = await server.drain({ graceMs: drain.graceMs });
+        if (forcedConnections === 0) return;
+        telemetry.log('warn', 'connections cut after the grace', {
+          connections: forcedConnections,
+        });
+      },
     });
     return ok(server);
   } catch (error) {

@@ -117,17 +117,19 @@ export const SETTINGS = {
     fallback: '10m',
     about: 'How long known keys go on working while Postgres is away; beyond it they get 503.',
   }),
-  lookupsMax: setting('LATCHKEY_LOOKUPS_MAX', wholeNumber(1, 64), {
+  lookupsMax: setting('LATCHKEY_LOOKUPS_MAX', wholeNumber(1, 2), {
     fallback: '2',
-    about: 'Lookups in Postgres at once. The pool has two connections.',
+    about:
+      'Lookups in Postgres at once. The pool has two connections; `1` always leaves one to the change log.',
   }),
   lookupQueueMax: setting('LATCHKEY_LOOKUP_QUEUE_MAX', wholeNumber(1, 100_000), {
     fallback: '256',
     about: 'Requests with unknown keys that may wait for a lookup; beyond it 503.',
   }),
-  lookupTimeout: setting('LATCHKEY_LOOKUP_TIMEOUT', duration(50, 30 * SECOND), {
+  lookupTimeout: setting('LATCHKEY_LOOKUP_TIMEOUT', duration(50, 5 * SECOND), {
     fallback: '1s',
-    about: 'A lookup is given up after this. Envoy’s own timeout should be longer.',
+    about:
+      'A lookup is given up after this. Whoever waits for it is answered before Envoy’s own timeout in any case.',
   }),
   missRate: setting('LATCHKEY_MISSES_PER_SECOND', wholeNumber(1, 100_000), {
     fallback: '50',

@@ -62,24 +62,42 @@ async function listenUntilStopped(target: ConnectionTarget, context: Listening):
   let failures = 0;
   while (!stop.aborted) {
     let connected = false;
+    const stopped = untilAborted(stop);
     try {
-      await listenOnce(target, context, () => {
-        connected = true;
-        failures = 0;
-        handlers.onState(true);
-        // Whatever was notified while nobody listened is found by the poll that this asks for.
-        handlers.onHint();
+      await listenOnce(target, {
+        ...{ options, handlers, stop, stopped: stopped.promise },
+        onListening() {
+          connected = true;
+          handlers.onState(true);
+          // Whatever was notified while nobody listened is found by the poll that this asks for.
+          handlers.onHint();
+        },
+        onProven() {
+          failures = 0;
+        },
       });
     } catch (error) {
       if (connected) handlers.onState(false);
       failures += 1;
-      // The first failure is news, the following ones are not.
+      // The first failure is news, the following ones are not; nor is that of a connection that never held.
       options.log(failures === 1 ? 'warn' : 'debug', 'Not listening for changes.', {
         cause: storeError(error).message,
       });
       await delay(backoffMs(failures, options), undefined, { signal: stop }).catch(() => {});
+    } finally {
+      stopped.forget();
     }
   }
+}
+
+/** Anew for each connection, and forgotten with it: over days of an outage there are thousands. */
+function untilAborted(signal: AbortSignal): { promise: Promise<'stopped'>; forget(): void } {
+  let onAbort = () => {};
+  const promise = new Promise<'stopped'>((resolve) => {
+    onAbort = () => resolve('stopped');
+  });
+  signal.addEventListener('abort', onAbort);
+  return { promise, forget: () => signal.removeEventListener('abort', onAbort) };
 }
 
 function backoffMs(failures: number, options: ChangeHintsOptions): number {
@@ -89,16 +107,16 @@ function backoffMs(failures: number, options: ChangeHintsOptions): number {
   return full * (1 - options.random() / 2);
 }
 
+interface Connection extends Listening {
+  readonly stopped: Promise<'stopped'>;
+  readonly onListening: () => void;
+  /** It still listens after a while; behind a pooler it would not. */
+  readonly onProven: () => void;
+}
+
 /** One connection's life. Resolves only when told to stop; rejects when the connection is of no more use. */
-async function listenOnce(
-  target: ConnectionTarget,
-  { options, handlers, stop }: Listening,
-  onListening: () => void,
-): Promise<void> {
-  const stopped = new Promise<'stopped'>((resolve) => {
-    if (stop.aborted) resolve('stopped');
-    stop.addEventListener('abort', () => resolve('stopped'), { once: true });
-  });
+async function listenOnce(target: ConnectionTarget, connection: Connection): Promise<void> {
+  const { options, handlers, stopped } = connection;
   const ssl = await Promise.race([tlsForConnection(target, CONNECT_TIMEOUT_MS), stopped]);
   if (ssl === 'stopped') return;
   const client = new Client({
@@ -124,8 +142,8 @@ async function listenOnce(
       return 'listening' as const;
     };
     if ((await Promise.race([listening(), broken, stopped])) === 'stopped') return;
-    onListening();
-    await Promise.race([beat(client, { options, timeoutMs, stop }), broken, stopped]);
+    connection.onListening();
+    await Promise.race([beat(client, timeoutMs, connection), broken, stopped]);
   } finally {
     // No goodbye: a dead connection would never answer it, and the server forgets a listener that is gone.
     client.connection.stream.destroy();
@@ -134,11 +152,8 @@ async function listenOnce(
 
 async function beat(
   client: Client,
-  {
-    options,
-    timeoutMs,
-    stop,
-  }: { options: ChangeHintsOptions; timeoutMs: number; stop: AbortSignal },
+  timeoutMs: number,
+  { options, stop, onProven }: Connection,
 ): Promise<void> {
   const text = 'SELECT 1 FROM pg_listening_channels() AS t (channel) WHERE channel = $1';
   while (!stop.aborted) {
@@ -152,6 +167,7 @@ async function beat(
         'the connection no longer listens (is it a pooler? LISTEN needs a direct one)',
       );
     }
+    onProven();
   }
 }
 

@@ -12,6 +12,8 @@ import { epochMs } from './sql.ts';
 /**
  * One statement, so one snapshot: the version read is exactly that of the row read beside it. The left join keeps the
  * row of the counter when no key is found, since an absence has a position as well. Of several digests the first wins.
+ * A secret that has ended by the database's clock (a rotation ends the old one "now") has ended for everybody: a clock that
+ * runs behind must not keep it alive.
  */
 const FIND_KEY = {
   name: 'find_key',
@@ -23,7 +25,7 @@ const FIND_KEY = {
         ${epochMs('k.expires_at')} AS expires_at_ms,
         ${epochMs('k.disabled_at')} AS disabled_at_ms,
         ${epochMs('k.revoked_at')} AS revoked_at_ms,
-        ${epochMs('s.expires_at')} AS secret_expires_at_ms,
+        CASE WHEN s.expires_at <= now() THEN 0 ELSE ${epochMs('s.expires_at')} END AS secret_expires_at_ms,
         o.id AS organization_id, o.name AS organization_name, o.plan AS organization_plan,
         ${epochMs('o.disabled_at')} AS organization_disabled_at_ms,
         u.id AS owner_id, u.role AS owner_role,

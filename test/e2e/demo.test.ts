@@ -136,6 +136,22 @@ it('the interactive one works as it says, and Ctrl-C leaves no process and no fo
   expect(await readdir(temporary)).toEqual([]);
 });
 
+it.each<[string, string, NodeJS.Signals, string]>([
+  ['Ctrl-C while it starts', 'Starting Postgres and latchkey …', 'SIGINT', 'Stopped.'],
+  ['a terminal that is closed', 'Ctrl-C stops everything.', 'SIGHUP', 'SIGHUP: stopping.'],
+])('%s leaves nothing either', async (_, moment, signal, last) => {
+  const demo = startDemo('--port', '0');
+  await until(moment, () => demo.lines().includes(moment), 60_000);
+  // A moment into the start, the database is being made.
+  await until('a folder', async () => (await readdir(temporary)).length > 0);
+  const family = await familyOf(demo.group);
+  process.kill(-demo.group, signal);
+  await demo.exited;
+  expect(demo.lines().at(-1)).toBe(last);
+  await until('every process is gone', () => !family.some(isAlive), 20_000);
+  await until('every folder is gone', async () => (await readdir(temporary)).length === 0);
+});
+
 it('a port that is taken is told in one line, and nothing stays', async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));

@@ -149,6 +149,32 @@ it('Postgres frozen: known keys wait for nothing, over a whole TTL', async () =>
   await comesTo(200, fresh, [503]);
 });
 
+it('Postgres slow: a locked table fills the pool, and still nobody waits who is known', async () => {
+  const { postgres } = stack;
+  const known = await warmKey();
+  const table = 'latchkey.api_key_secrets';
+  let isLocked = true;
+  const locked = postgres
+    .sql(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT`)
+    .then(() => {
+      isLocked = false;
+    });
+  await until('the lock is held', async () => {
+    const held = await postgres.sql(
+      "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = $1::regclass",
+      [table],
+    );
+    return held.length > 0;
+  });
+  // More than the pool has connections.
+  const hanging = Array.from({ length: 8 }, () => ask(unknownKey()));
+  for (let count = 0; count < 20; count += 1) expect(await statusOf(known)).toBe(200);
+  for (const response of await Promise.all(hanging)) expectOutage(response);
+  expect(isLocked).toBe(true);
+  await locked;
+  await comesTo(401, unknownKey(), [503]);
+});
+
 /** Milliseconds of so many requests, one after the other, all of which are allowed. */
 async function measure(text: string, requests: number): Promise<number[]> {
   const durationsMs: number[] = [];
@@ -175,7 +201,7 @@ describe('Postgres out of reach', () => {
     far = await startSidecar({
       databaseUrl: pool.url,
       name: 'far',
-      variables: { LATCHKEY_DATABASE_LISTEN_URL: listener.url, LATCHKEY_STALE_WINDOW: '4s' },
+      variables: { LATCHKEY_DATABASE_LISTEN_URL: listener.url, LATCHKEY_STALE_WINDOW: '2s' },
     });
     stack.onStop(() => far.stop());
     farEnvoy = await startEnvoy({ check: { socketPath: far.socketPath } });

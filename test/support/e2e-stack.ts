@@ -11,10 +11,10 @@ export interface Stack {
   readonly postgres: TestPostgres;
   readonly sidecar: Sidecar;
   readonly keys: TestKeys & { readonly owners: TestOwners };
-  /** The reference configuration in front of the sidecar. */
-  addEnvoy(mode?: HeaderMode): Promise<TestEnvoy>;
+  /** The reference configuration in front of the sidecar; `version`: of Envoy. */
+  addEnvoy(mode?: HeaderMode, version?: string): Promise<TestEnvoy>;
   /** An Envoy without any hardening. */
-  addBareEnvoy(mode?: HeaderMode): Promise<TestEnvoy>;
+  addBareEnvoy(mode?: HeaderMode, version?: string): Promise<TestEnvoy>;
   /** Straight to the sidecar. */
   addCheckClient(): CheckClient;
   /** Something else to stop with the stack, before all that is older. */
@@ -42,14 +42,15 @@ export async function startStack(
       await envoy.whenHealthy();
       return envoy;
     };
-    const at = (mode: HeaderMode) => ({
+    const at = (mode: HeaderMode, version: string | undefined) => ({
       check: { socketPath: sidecar.socketPath },
       rawHeaders: mode === 'raw',
+      ...(version !== undefined && { version }),
     });
     return {
       ...{ postgres, sidecar, keys, stop },
-      addEnvoy: (mode = 'raw') => add(startEnvoy(at(mode))),
-      addBareEnvoy: (mode = 'raw') => add(startBareEnvoy(at(mode))),
+      addEnvoy: (mode = 'raw', version) => add(startEnvoy(at(mode, version))),
+      addBareEnvoy: (mode = 'raw', version) => add(startBareEnvoy(at(mode, version))),
       addCheckClient() {
         const client = createCheckClient({ path: sidecar.socketPath });
         stops.push(() => client.close());

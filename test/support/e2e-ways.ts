@@ -37,12 +37,13 @@ export interface Ways {
   check(bytes: Buffer): Promise<Verdict>;
 }
 
-export async function openWays(stack: Stack): Promise<Ways> {
+/** `version`: of Envoy; absent: whichever is installed. */
+export async function openWays(stack: Stack, version?: string): Promise<Ways> {
   const envoys = {
-    'bare raw': await stack.addBareEnvoy('raw'),
-    'bare map': await stack.addBareEnvoy('map'),
-    'reference raw': await stack.addEnvoy('raw'),
-    'reference map': await stack.addEnvoy('map'),
+    'bare raw': await stack.addBareEnvoy('raw', version),
+    'bare map': await stack.addBareEnvoy('map', version),
+    'reference raw': await stack.addEnvoy('raw', version),
+    'reference map': await stack.addEnvoy('map', version),
   };
   const client = stack.addCheckClient();
   const verdictOf = (response: HttpResponse) => httpVerdict(response, stack.sidecar);

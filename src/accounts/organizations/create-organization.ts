@@ -1,7 +1,7 @@
 import type { OrganizationId } from '../../model/ids.ts';
 import type { Accounts } from '../accounts.ts';
 import { checkName, unstorable } from '../fields.ts';
-import { newId } from '../new-id.ts';
+import { looksLikeId, newId } from '../new-id.ts';
 import type { OrganizationRecord, WriteContext } from '../ports.ts';
 import { ok, type Result, refusal } from '../result.ts';
 
@@ -12,6 +12,12 @@ export async function createOrganization(
 ): Promise<Result<OrganizationRecord>> {
   const problem = checkName(wish.name, 'name of the organization');
   if (problem !== undefined) return problem;
+  if (looksLikeId(wish.name)) {
+    return refusal(
+      'invalid',
+      'The name has the form of an id. Choose a name that cannot be taken for one.',
+    );
+  }
   // The one place where an OrganizationId is made up.
   const id = newId('org', accounts) as OrganizationId;
   const created = await accounts.organizations.create({ id, ...wish }, context);

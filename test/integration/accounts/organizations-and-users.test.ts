@@ -50,6 +50,7 @@ describe('organizations', () => {
     [{ name: 'a\u001b[31mb', plan: null }, 'invalid', /control character/],
     [{ name: 'a\0b', plan: null }, 'invalid', /control character/],
     [{ name: 'a\ud800', plan: null }, 'invalid', /name cannot be stored: it is not well-formed/],
+    [{ name: 'org_0123456789abcdef', plan: null }, 'invalid', /has the form of an id/],
     [{ name: 'new', plan: '' }, 'invalid', /plan cannot be stored/],
     [
       { name: 'new', plan: 'a\0' },

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { chmod, copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +43,10 @@ async function refusal(setup: Partial<SidecarSetup>) {
   return { ...(await sidecar.exited), stderr: sidecar.stderr().join('\n'), sidecar };
 }
 
+/** Of an orderly stop, as the log tells it; `undefined` where there was none. */
+const exitCodeOf = (sidecar: Sidecar) =>
+  sidecar.log().find(({ message }) => message === 'stopped')?.['exit_code'];
+
 describe('a start that cannot succeed says what to do, and exits with 1', () => {
   it.each<[string, () => Promise<Partial<SidecarSetup>>, RegExp]>([
     [
@@ -82,7 +87,7 @@ describe('a start that cannot succeed says what to do, and exits with 1', () => 
     expect(stderr).toMatch(message);
     expect(code).toBe(1);
     // What had been opened was closed in order.
-    expect(sidecar.log().at(-1)).toMatchObject({ message: 'stopped', exit_code: 0 });
+    expect(exitCodeOf(sidecar)).toBe(0);
   });
 });
 
@@ -91,7 +96,7 @@ describe('told to stop', () => {
     const sidecar = await startInBlackHole();
     sidecar.signal('SIGTERM');
     expect(await sidecar.exited).toEqual({ code: 0, signal: null });
-    expect(sidecar.log().at(-1)).toMatchObject({ message: 'stopped', exit_code: 0 });
+    expect(exitCodeOf(sidecar)).toBe(0);
   });
 
   it('twice while it starts: it ends at once', async () => {
@@ -101,7 +106,7 @@ describe('told to stop', () => {
     const { code } = await sidecar.exited;
     // The system may deliver two signals that are pending at once in either order.
     expect([130, 143]).toContain(code);
-    expect(sidecar.log().some(({ message }) => message === 'stopped')).toBe(false);
+    expect(exitCodeOf(sidecar)).toBeUndefined();
   });
 
   it('while Postgres is a black hole and a use is still to be written: in order and in time', async () => {
@@ -116,6 +121,21 @@ describe('told to stop', () => {
     expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
     const outcomes = sidecar.log().filter(({ message }) => message === 'stop phase ended');
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(Array(5).fill('done'));
+  });
+
+  it('it tells of connections that had to be cut', async () => {
+    const sidecar = await start({ variables: { LATCHKEY_DRAIN_GRACE: '100ms' } });
+    // Says nothing and hears nothing: a client of HTTP/2 that hangs.
+    const socket = connect(sidecar.socketPath);
+    await once(socket, 'connect');
+    socket.on('error', () => {});
+    expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
+    socket.destroy();
+    const message = 'connections cut after the grace';
+    expect(sidecar.log().find((line) => line['message'] === message)).toMatchObject({
+      level: 'warn',
+      connections: 1,
+    });
   });
 
   /** In the middle of its start: for seconds it waits for a database that does not answer. */

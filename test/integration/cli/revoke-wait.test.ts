@@ -70,15 +70,21 @@ describe('keys revoke --wait', () => {
     expect(stdout).toMatch(
       /^Revoked k1\.\nNot confirmed by 2 replicas within \d+ ms \(1 confirmed\):\n/,
     );
-    expect(stdout).toMatch(/^ {2}pod-behind may still act on .* up to (50[5-9]|510) s$/m);
-    expect(stdout).toMatch(/^ {2}pod-elsewhere may still act on .* up to 6(0[5-9]|10) s$/m);
+    // The default window of ten minutes and its margin, less the silence; how much longer the test took is not known.
+    const upTo = [...stdout.matchAll(/^ {2}(\S+) may still act on .* up to (\d+) s$/gm)];
+    expect(upTo.map(([, name]) => name).sort()).toEqual(['pod-behind', 'pod-elsewhere']);
+    for (const [, name, seconds] of upTo) {
+      const most = name === 'pod-behind' ? 510 : 610;
+      expect(Number(seconds)).toBeLessThanOrEqual(most);
+      expect(Number(seconds)).toBeGreaterThan(most - 60);
+    }
     expect(stdout).not.toContain('pod-gone');
     expect(await isRevoked()).toBe(true);
   });
 
   it('as JSON it is one document, in whole milliseconds; the stale window is the configuration’s', async () => {
-    await replica('pod-behind', { version: 0, silentForS: 20 });
-    const variables = { LATCHKEY_STALE_WINDOW: '15s' };
+    await replica('pod-behind', { version: 0, silentForS: 5 });
+    const variables = { LATCHKEY_STALE_WINDOW: '1m' };
     const waited = await cli.json('keys revoke k1 --wait --timeout 0', { variables });
     expect(waited.code).toBe(1);
     expect(waited.document).toMatchObject({
@@ -87,7 +93,7 @@ describe('keys revoke --wait', () => {
     });
     const { waitedMs, missing } = waited.document.confirmation;
     for (const ms of [waitedMs, missing[0].mayAllowForMs]) expect(Number.isInteger(ms)).toBe(true);
-    expect(missing[0].mayAllowForMs).toBeLessThanOrEqual(5_000);
+    expect(missing[0].mayAllowForMs).toBeLessThanOrEqual(65_000);
 
     // A second time: it is revoked, and waiting is right all the same.
     await postgres.sql(`UPDATE latchkey.replicas SET version = ${AHEAD}`);

@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ChangeHints } from '../../../src/cache/ports.ts';
 import { type ChangeHintsOptions, createChangeHints } from '../../../src/postgres/change-hints.ts';
 import { createKeyAdminStore } from '../../../src/postgres/key-admin-store.ts';
@@ -126,9 +127,15 @@ describe('a connection that is of no use any more is replaced, and what was miss
         'latin1',
       );
     const { url } = await postgres.proxy({ rewrite: lost });
-    const seen = listen({ url });
-    await until('noticed', () => seen.states.at(-1) === false);
-    expect(seen.messages.join()).toContain('LISTEN needs a direct one');
+    const warnings: string[] = [];
+    const log: ChangeHintsOptions['log'] = (level, _message, fields) => {
+      if (level === 'warn') warnings.push(String(fields?.['cause']));
+    };
+    const seen = listen({ url, log });
+    await until('noticed again and again', () => seen.states.length >= 6);
+    expect(seen.states.slice(0, 6)).toEqual([true, false, true, false, true, false]);
+    // It goes on like that for as long as the process runs.
+    expect(warnings).toEqual([expect.stringContaining('LISTEN needs a direct one')]);
   });
 
   it('the server gone and back: it keeps trying, with a pause that grows and is capped', async () => {
@@ -142,5 +149,18 @@ describe('a connection that is of no use any more is replaced, and what was miss
     expect(seen.states).toEqual([]);
     proxy.setMode('pass');
     await until('listening', () => seen.states.at(-1) === true);
+  });
+
+  it('and nothing remains of those before it, however many there were', async () => {
+    const adding = vi.spyOn(EventTarget.prototype, 'addEventListener');
+    const { proxy, url } = await postgres.proxy();
+    proxy.setMode('refuse');
+    listen({ url, backoffMsMin: 1, backoffMsMax: 1 });
+    await until('thirty attempts', () => proxy.accepted() >= 30);
+    const targets = adding.mock.contexts.filter((target) => target instanceof AbortSignal);
+    adding.mockRestore();
+    const counts = targets.map((target) => getEventListeners(target, 'abort').length);
+    expect(targets.length).toBeGreaterThanOrEqual(30);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(2);
   });
 });

@@ -190,3 +190,20 @@ describe('a row that cannot be understood makes its key unusable, never unrestri
     }
   });
 });
+
+describe('a secret that a rotation ended at once', () => {
+  it('has ended for every clock, also one that runs behind the database’s', async () => {
+    await create('rotated');
+    const rotated = await createKeyAdminStore(database).rotate(
+      {
+        id: keyId('rotated'),
+        secret: { digest: digestOf('successor'), start: 'lk_live_rotated' },
+        oldSecret: { kind: 'at_once' },
+      },
+      context,
+    );
+    expect(rotated.kind).toBe('rotated');
+    expect((await found(digestOf('rotated'))).secretExpiresAtMs).toBe(0);
+    expect((await found(digestOf('successor'))).secretExpiresAtMs).toBeNull();
+  });
+});

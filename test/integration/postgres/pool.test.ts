@@ -12,6 +12,7 @@ import { until } from '../../support/until.ts';
 
 const signal = AbortSignal.timeout(120_000);
 const ONE = { name: 'one', text: 'SELECT 1 AS one' };
+const PID = { name: 'pid', text: 'SELECT pg_backend_pid() AS pid' };
 const SLEEP = { name: 'sleep', text: 'SELECT pg_sleep($1)' };
 
 let postgres: TestPostgres;
@@ -251,6 +252,21 @@ describe('a server that goes away and comes back', () => {
       await until('noticed', () => warnings.length > 0);
       expect(await database.query(ONE, [], signal)).toEqual([{ one: 1 }]);
     });
+  });
+
+  it('one that the server ends while our goodbye is on its way is no news', async () => {
+    const told: string[] = [];
+    const log: DatabaseOptions['log'] = (_, message) => told.push(message);
+    const database = postgres.database({ applicationName: 'leaving', log });
+    const [row] = await database.query<{ pid: number }>(PID, [], signal);
+    await postgres.pause();
+    const closing = database.close();
+    // Waits for the server with the goodbye, and is heard before it.
+    process.kill(row?.pid ?? 0, 'SIGTERM');
+    await postgres.resume();
+    await closing;
+    await until('it is gone', async () => (await postgres.connections('leaving')) === 0);
+    expect(told).toEqual([]);
   });
 
   it.each(['restart', 'kill'] as const)('%s: the same pool answers again', async (how) => {

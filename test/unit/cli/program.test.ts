@@ -51,6 +51,8 @@ describe('help', () => {
       expect(out).toMatch(new RegExp(`^ {2}${group}\\b`, 'm'));
     }
     expect(out).toMatch(/Exit codes: 0 .*1 .*2/);
+    // One `help` for all, which knows the commands below as well.
+    expect((await runRecorded(['keys', '--help'])).out).not.toMatch(/^ {2}help\b/m);
   });
 
   it('is held for every command there is', () => {

@@ -83,7 +83,7 @@ describe('the configuration of serve', () => {
       LATCHKEY_CACHE_CREDENTIALS_MAX: '5000',
       LATCHKEY_CACHE_TTL: '2m',
       LATCHKEY_STALE_WINDOW: '1h',
-      LATCHKEY_LOOKUPS_MAX: '3',
+      LATCHKEY_LOOKUPS_MAX: '1',
       LATCHKEY_LOOKUP_QUEUE_MAX: '10',
       LATCHKEY_LOOKUP_TIMEOUT: '250ms',
       LATCHKEY_MISSES_PER_SECOND: '1',
@@ -116,7 +116,7 @@ describe('the configuration of serve', () => {
       replicaName: 'pod-7',
       cache: { credentialsMax: 5000, ttlMs: 120_000, staleWindowMs: 3_600_000 },
       lookups: {
-        loadsMax: 3,
+        loadsMax: 1,
         queueMax: 10,
         loadTimeoutMs: 250,
         missesPerClient: { perSecond: 1, burst: 2 },
@@ -258,11 +258,11 @@ describe('a wrong value', () => {
     ['LATCHKEY_CACHE_TTL', '-1s', 'must be a time such as 250ms, 30s, 10m or 1h'],
     ['LATCHKEY_CACHE_TTL', '999ms', 'must be from 1s to 24h'],
     ['LATCHKEY_STALE_WINDOW', '999999999h', 'must be from 1s to 24h'],
-    ['LATCHKEY_LOOKUPS_MAX', '0', 'must be a whole number from 1 to 64'],
-    ['LATCHKEY_LOOKUPS_MAX', '65', 'must be a whole number from 1 to 64'],
-    ['LATCHKEY_LOOKUPS_MAX', '1e1', 'must be a whole number from 1 to 64'],
-    ['LATCHKEY_LOOKUPS_MAX', ' 5', 'must be a whole number from 1 to 64'],
-    ['LATCHKEY_LOOKUPS_MAX', '5,0', 'must be a whole number from 1 to 64'],
+    ['LATCHKEY_LOOKUPS_MAX', '3', 'must be a whole number from 1 to 2'],
+    ['LATCHKEY_LOOKUPS_MAX', '0', 'must be a whole number from 1 to 2'],
+    ['LATCHKEY_LOOKUPS_MAX', '1e1', 'must be a whole number from 1 to 2'],
+    ['LATCHKEY_LOOKUPS_MAX', ' 5', 'must be a whole number from 1 to 2'],
+    ['LATCHKEY_LOOKUPS_MAX', '5,0', 'must be a whole number from 1 to 2'],
   ])('%s=%s is told with what it must be', (variable, text, rule) => {
     const problems = problemsOf({ ...BASE, [variable]: text });
     expect(problems).toEqual([expect.stringContaining(rule)]);
