@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Flags, Terminal } from '../cli/ports.ts';
-import { type Environment, readServeConfig } from '../config/read-config.ts';
+import type { Environment } from '../config/read-config.ts';
 import { PepperKeyring } from '../secrets/pepper-keyring.ts';
 import { createAccounts } from './accounts.ts';
 import { createDemoKeys, type DemoKeys } from './demo-keys.ts';
@@ -15,6 +15,7 @@ import { startEchoUpstream } from './echo-upstream.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { adaptEnvoyConfig } from './envoy-config.ts';
 import { type RunningEnvoy, startEnvoyProcess } from './envoy-process.ts';
+import { readCheckedServeConfig } from './read-serve-config.ts';
 import { type RunningServer, startServer } from './server.ts';
 import { nextSignal } from './signals.ts';
 
@@ -101,7 +102,7 @@ async function startDemo(
   const embeddedDir = join(folder, 'postgres');
   const socketPath = join(folder, 'check.sock');
   terminal.err('Starting Postgres and latchkey …');
-  const reading = readServeConfig({}, demoEnvironment(embeddedDir, socketPath));
+  const reading = readCheckedServeConfig({}, demoEnvironment(embeddedDir, socketPath));
   if (reading.kind === 'invalid') return reading.problems.join(' ');
   const started = await startServer(reading.config, { openSink: () => SILENT });
   if (started.kind === 'refused') return started.message;

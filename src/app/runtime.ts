@@ -1,8 +1,8 @@
 import type { Runtime } from '../cli/ports.ts';
 import { environment } from '../config/environment.ts';
-import { readServeConfig } from '../config/read-config.ts';
 import type { PostgresLog } from '../postgres/log.ts';
 import { internalErrorLines } from './internal-error.ts';
+import { readCheckedServeConfig } from './read-serve-config.ts';
 import { createProcessTerminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
@@ -28,7 +28,7 @@ export function createRuntime(): ProcessRuntime {
     serve: async (flags) => (await import('./serve.ts')).runServe(flags, around()),
     demo: async (flags) => (await import('./demo.ts')).runDemo(flags, around()),
     migrate: async (flags) => (await import('./migrate.ts')).runMigrate(flags, around()),
-    checkConfig: (flags) => readServeConfig(flags, environment()),
+    checkConfig: (flags) => readCheckedServeConfig(flags, environment()),
     readPolicy: async (flags) =>
       (await import('./read-policy.ts')).readPolicy(flags, environment()),
     openAccounts: async (flags) =>

@@ -1,7 +1,8 @@
 import type { Flags, Terminal } from '../cli/ports.ts';
-import { type Environment, readServeConfig } from '../config/read-config.ts';
+import type { Environment } from '../config/read-config.ts';
 import { type StopReport, stopOnSignals } from '../lifecycle.ts';
 import { openLogSink } from '../telemetry/logger.ts';
+import { readCheckedServeConfig } from './read-serve-config.ts';
 import { startServer } from './server.ts';
 
 interface Surroundings {
@@ -14,7 +15,7 @@ export async function runServe(
   flags: Flags,
   { terminal, environment }: Surroundings,
 ): Promise<number> {
-  const reading = readServeConfig(flags, environment);
+  const reading = readCheckedServeConfig(flags, environment);
   if (reading.kind === 'invalid') {
     for (const problem of reading.problems) terminal.err(`latchkey: ${problem}`);
     return 2;

@@ -4,9 +4,6 @@ import { fullBucket, type TokenBucket, type TokenRate, takeToken } from './token
 /** Addresses remembered. One that falls out starts with a full bucket: a wide flood is the queue bound's matter. */
 const CLIENTS_MAX = 10_000;
 
-/** Keys that memory does not know, per client address: an office behind one address coming in, but not a guesser. */
-export const MISSES_PER_CLIENT_DEFAULT: TokenRate = { perSecond: 50, burst: 200 };
-
 /** After too many failed authentications: a guesser gets nowhere, and a key beside him is known within seconds. */
 export const MISSES_AFTER_FAILURES: TokenRate = { perSecond: 1, burst: 5 };
 

@@ -13,9 +13,6 @@ import type {
 } from './ports.ts';
 import { PrincipalCache } from './principal-cache.ts';
 
-/** A store that takes longer is treated as away; the callers' own deadlines are shorter as a rule. */
-export const LOAD_TIMEOUT_MS_DEFAULT = 1_000;
-
 export interface CacheParts {
   readonly source: CredentialSource;
   readonly feed: ChangeFeed;
@@ -31,7 +28,8 @@ export interface CacheParts {
 export interface CacheSettings
   extends LookupsOptions,
     Omit<PrincipalCacheOptions, 'random' | 'onRefreshDue'> {
-  readonly loadTimeoutMs?: number;
+  /** A store that takes longer is treated as away; the callers' own deadlines are shorter as a rule. */
+  readonly loadTimeoutMs: number;
 }
 
 export interface ComposedCache {
@@ -41,7 +39,7 @@ export interface ComposedCache {
 }
 
 /** The cache with what fills it and what keeps it true. Nothing runs before `follower.start()`. */
-export function composeCache(parts: CacheParts, settings: CacheSettings = {}): ComposedCache {
+export function composeCache(parts: CacheParts, settings: CacheSettings): ComposedCache {
   const { clock, timers, random, observer } = parts;
   const memory: PrincipalCache = new PrincipalCache({
     ...settings,
@@ -57,7 +55,7 @@ export function composeCache(parts: CacheParts, settings: CacheSettings = {}): C
       clock,
       timers,
       observer,
-      loadTimeoutMs: settings.loadTimeoutMs ?? LOAD_TIMEOUT_MS_DEFAULT,
+      loadTimeoutMs: settings.loadTimeoutMs,
       onForeignHistory: () => follower.hint(),
     },
     settings,

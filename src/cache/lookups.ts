@@ -1,15 +1,9 @@
 import type { Digest } from '../model/ids.ts';
 import type { CredentialKind, Fact, Need, UnavailableCause } from '../model/memory.ts';
-import { ClientBudget, MISSES_AFTER_FAILURES, MISSES_PER_CLIENT_DEFAULT } from './client-budget.ts';
+import { ClientBudget, MISSES_AFTER_FAILURES } from './client-budget.ts';
 import { Flight, FlightQueue } from './flight.ts';
 import { type LoaderParts, type Loading, loadInto } from './loader.ts';
 import { fullBucket, type TokenRate, takeToken } from './token-bucket.ts';
-
-/** A sidecar's pool has two connections: more loads at once would only wait there, unseen by the queue's bound. */
-export const LOADS_MAX_DEFAULT = 2;
-
-/** At a millisecond or so per load this is an eighth of a second; who comes later is told so at once. */
-export const QUEUE_MAX_DEFAULT = 256;
 
 /** No client address takes more of the queue than this. */
 const QUEUE_SHARE_OF_CLIENT = 1 / 4;
@@ -35,10 +29,15 @@ const TIMER_MS_MAX = 2_147_483_647;
 const RETRY_AFTER_MS_MIN = 1_000;
 
 export interface LookupsOptions {
-  /** Loads that run at once; one of them is kept free of refreshes where there are two or more. */
-  readonly loadsMax?: number;
-  readonly queueMax?: number;
-  readonly missesPerClient?: TokenRate;
+  /**
+   * Loads that run at once; one of them is kept free of refreshes where there are two or more. No more than the pool has
+   * connections: loads beyond that would only wait there, unseen by the queue's bound.
+   */
+  readonly loadsMax: number;
+  /** Loads that wait. At a millisecond or so each, 256 are an eighth of a second; who comes later is told so at once. */
+  readonly queueMax: number;
+  /** Keys that memory does not know, per client address: an office behind one address coming in, but not a guesser. */
+  readonly missesPerClient: TokenRate;
 }
 
 export interface LookupsStats {
@@ -68,11 +67,11 @@ export class Lookups {
   #isPumpDue = false;
   #lastAnswerMonoMs = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: LoaderParts, options: LookupsOptions = {}) {
+  constructor(parts: LoaderParts, options: LookupsOptions) {
     this.#parts = parts;
-    this.#loadsMax = options.loadsMax ?? LOADS_MAX_DEFAULT;
-    this.#queueMax = options.queueMax ?? QUEUE_MAX_DEFAULT;
-    this.#budget = new ClientBudget(options.missesPerClient ?? MISSES_PER_CLIENT_DEFAULT);
+    this.#loadsMax = options.loadsMax;
+    this.#queueMax = options.queueMax;
+    this.#budget = new ClientBudget(options.missesPerClient);
     this.#refreshBudget = fullBucket(REFRESH_RATE, parts.clock().monoMs);
   }
 

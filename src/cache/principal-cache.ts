@@ -4,13 +4,7 @@ import type { Digest } from '../model/ids.ts';
 import type { CredentialKind, PrincipalMemory } from '../model/memory.ts';
 import type { KnownCredential } from '../model/subject.ts';
 import { Absences } from './absences.ts';
-import {
-  type CacheStats,
-  CREDENTIALS_MAX_DEFAULT,
-  type PrincipalCacheOptions,
-  STALE_WINDOW_MS_DEFAULT,
-  TTL_MS_DEFAULT,
-} from './cache-options.ts';
+import type { CacheStats, PrincipalCacheOptions } from './cache-options.ts';
 import { type Arrival, CredentialLevels } from './credential-levels.ts';
 import type { CredentialEntry } from './entry.ts';
 import { ChangeHorizon, NO_HISTORY } from './horizon.ts';
@@ -68,9 +62,9 @@ export class PrincipalCache implements PrincipalMemory, ChangeSink {
   #suspectsServed = 0;
 
   constructor(options: PrincipalCacheOptions) {
-    this.#levels = new CredentialLevels(options.credentialsMax ?? CREDENTIALS_MAX_DEFAULT);
-    this.#ttlMs = options.ttlMs ?? TTL_MS_DEFAULT;
-    this.#staleWindowMs = options.staleWindowMs ?? STALE_WINDOW_MS_DEFAULT;
+    this.#levels = new CredentialLevels(options.credentialsMax);
+    this.#ttlMs = options.ttlMs;
+    this.#staleWindowMs = options.staleWindowMs;
     this.#random = options.random;
     this.#onRefreshDue = options.onRefreshDue;
   }

@@ -69,7 +69,7 @@ export class UsageRecorder {
     }
   }
 
-  /** Writes what there is. What cannot be written is kept for the next time. Never rejects. */
+  /** Writes what there is. What an outage keeps from being written waits for the next time. Never rejects. */
   flush(): Promise<void> {
     this.#flushing ??= this.#write().finally(() => {
       this.#flushing = undefined;
@@ -97,11 +97,14 @@ export class UsageRecorder {
           store.recordUsage(batch, signal),
         );
       } catch (error) {
-        if (!(error instanceof StoreUnavailableError)) observer.fault(error);
-        for (const { keyId, atMs, address } of entries.slice(from)) {
-          this.record(keyId, atMs, address);
+        if (error instanceof StoreUnavailableError) {
+          for (const { keyId, atMs, address } of entries.slice(from)) {
+            this.record(keyId, atMs, address);
+          }
+          return;
         }
-        return;
+        // What the store refuses it would refuse again, and so hold up all that comes after it.
+        observer.fault(error);
       }
     }
   }

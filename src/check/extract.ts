@@ -31,6 +31,8 @@ interface Source {
 
 /** `Authorization: Basic` with the longest key is far below; what is longer is not decoded. */
 const AUTHORIZATION_CHARS_MAX = 4096;
+/** One of our schemes as a further member of a list (Envoy joins repeated lines by a comma). */
+const LISTED_SCHEME = /,\s*(?:bearer|basic)(?:[\s,]|$)/i;
 const ABSENT: Extraction = { kind: 'absent' };
 
 const refused = (
@@ -98,8 +100,9 @@ function fromAuthorization(slot: HeaderSlot, { rule, policy }: Terms): Extractio
   const scheme = (space < 0 ? slot : slot.slice(0, space)).toLowerCase();
   const text = space < 0 ? '' : slot.slice(space + 1).replace(/^ +/, '');
   if (scheme !== 'bearer' && scheme !== 'basic') {
-    // `Bearer,Bearer x` and its like: a list, whatever its first member is.
-    return refused(slot.includes(',') ? 'credential_ambiguous' : 'credential_malformed');
+    // A list that has one of ours in it, whatever its first member is; `Digest a=1, b=2` is one credential of its own.
+    const isList = LISTED_SCHEME.test(slot);
+    return refused(isList ? 'credential_ambiguous' : 'credential_malformed');
   }
   if (text.includes(',')) return refused('credential_ambiguous');
   const isHere = (candidate: NamedCredential): boolean => candidate.place === scheme;

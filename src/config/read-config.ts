@@ -23,14 +23,19 @@ export type ConfigReading<Config> =
 
 export type Summary = Readonly<Record<string, string>>;
 
+/** What is wrong with the URL of a database, which is not for this folder to know. */
+export type UrlProblem = (url: string) => string | undefined;
+
 /** What `serve` needs. Every problem at once. */
 export function readServeConfig(
   flags: Flags,
   environment: Environment,
+  urlProblem: UrlProblem,
 ): ConfigReading<ServeConfig> {
   const reading = readSettings(flags, environment);
   const { problems, summary } = reading;
   const store = storeOf(reading);
+  problems.push(...urlProblems(store, urlProblem));
   const values = complete(reading.values);
   const { policyFile } = reading.values;
   if (policyFile === undefined && !reading.failed.has('policyFile')) {
@@ -104,6 +109,15 @@ function storeOf({ values, failed, problems }: SettingsReading): StoreConfig | u
     listenUrl,
     preparedStatements: values.preparedStatements ?? true,
   };
+}
+
+function urlProblems(store: StoreConfig | undefined, urlProblem: UrlProblem): string[] {
+  if (store?.kind !== 'database') return [];
+  const urls = { LATCHKEY_DATABASE_URL: store.url, LATCHKEY_DATABASE_LISTEN_URL: store.listenUrl };
+  return Object.entries(urls).flatMap(([variable, url]) => {
+    const problem = url === undefined ? undefined : urlProblem(url);
+    return problem === undefined ? [] : [`${variable} cannot be used. ${problem}`];
+  });
 }
 
 function tlsOf({ values, problems }: SettingsReading): ServeConfig['tls'] {

@@ -85,7 +85,8 @@ export const SETTINGS = {
       'Where Envoy asks: `unix:/path` or `host:port`. A socket is faster and has file permissions.',
   }),
   tlsCertFile: setting('LATCHKEY_TLS_CERT_FILE', path, {
-    about: 'Certificate chain (PEM) for Envoy’s connection. Read again when it changes.',
+    about:
+      'Certificate chain (PEM) for Envoy’s connection. Read again within seconds of a change, and on SIGHUP at once.',
   }),
   tlsKeyFile: setting('LATCHKEY_TLS_KEY_FILE', path, { about: 'Its private key (PEM).' }),
   tlsClientCaFile: setting('LATCHKEY_TLS_CLIENT_CA_FILE', path, {

@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { errorCode, GrpcStartError } from './start-error.ts';
 
 /** Owner and group may connect: latchkey and Envoy run as two users that share a group. */
-export const SOCKET_MODE_DEFAULT = 0o660;
+const SOCKET_MODE_DEFAULT = 0o660;
 
 /** `sockaddr_un.sun_path` without its final NUL: 107 on Linux, 103 on the BSDs and macOS. */
 const SOCKET_PATH_BYTES_MAX = 103;

@@ -8,16 +8,14 @@ import { type BucketState, type Meter, meterOf } from './meter.ts';
 export type Partition = Charge['partition'];
 
 /** Buckets per partition. About 200 bytes each once used, most of it the bucket's name. */
-export type PartitionSizes = Readonly<Record<Partition, number>>;
-
-export const PARTITION_SIZES_DEFAULT: PartitionSizes = {
+export interface PartitionSizes {
   /** Keys, users and organizations that have a limit running at one time: known ones, so a flood cannot make them up. */
-  identity: 1_000_000,
-  /** Addresses are anybody's to make up; beyond this many at a time, counting each apart stops nobody. */
-  address: 200_000,
+  readonly identity: number;
+  /** Addresses are anybody's to make up; beyond some number at a time, counting each apart stops nobody. */
+  readonly address: number;
   /** Only addresses with failed attempts that are not yet forgiven. */
-  failure: 100_000,
-};
+  readonly failure: number;
+}
 
 /** What a report says where no wait helps (cost above burst, quota 0): a year, since `Retry-After` must be a number. */
 export const NEVER_MS = 365 * 24 * 3600 * 1000;

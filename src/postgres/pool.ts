@@ -21,7 +21,7 @@ export interface DatabaseOptions {
 }
 
 /** With the one that listens, three connections per sidecar at most. */
-export const CONNECTIONS_MAX_DEFAULT = 2;
+const CONNECTIONS_MAX_DEFAULT = 2;
 const CONNECT_TIMEOUT_MS_DEFAULT = 3_000;
 /** A lookup by digest takes a millisecond; who waits for seconds waits for a server in trouble. */
 const QUERY_TIMEOUT_MS_DEFAULT = 5_000;

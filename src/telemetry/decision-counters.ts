@@ -1,43 +1,37 @@
-import type { Counter } from 'prom-client';
+import type { Sample } from './reading-metrics.ts';
 
 /** For decisions that no rule of the policy in force stands behind. */
 const NO_RULE = 'none';
 
-interface Child {
-  inc(): void;
+interface Count {
+  decisions: number;
 }
 
 /**
- * Decisions by reason and rule. The children are kept here, since prom-client makes a new one at every `labels()`; they come
- * to be on first use (rules times reasons would be many), and go with their rule.
+ * Decisions by reason and rule, read when metrics are collected: prom-client's own counters build a text from their labels
+ * each time. Counts come to be on first use (rules times reasons would be many), and go with their rule.
  */
 export class DecisionCounters {
-  readonly #counter: Counter;
-  #byRule = new Map<string, Map<string, Child>>([[NO_RULE, new Map()]]);
-
-  constructor(counter: Counter) {
-    this.#counter = counter;
-  }
+  #byRule = new Map<string, Map<string, Count>>([[NO_RULE, new Map()]]);
 
   count(reason: string, ruleName: string | undefined): void {
     // A request that began under the policy before may name a rule that is gone: it must not bring its series back.
     const rule = ruleName !== undefined && this.#byRule.has(ruleName) ? ruleName : NO_RULE;
     const byReason = this.#byRule.get(rule);
-    let child = byReason?.get(reason);
-    if (child === undefined) {
-      child = this.#counter.labels(reason, rule);
-      byReason?.set(reason, child);
-    }
-    child.inc();
+    const count = byReason?.get(reason);
+    if (count === undefined) byReason?.set(reason, { decisions: 1 });
+    else count.decisions += 1;
   }
 
   useRules(names: Iterable<string>): void {
-    const next = new Map<string, Map<string, Child>>();
-    for (const name of [NO_RULE, ...names]) next.set(name, this.#byRule.get(name) ?? new Map());
-    for (const [rule, byReason] of this.#byRule) {
-      if (next.has(rule)) continue;
-      for (const reason of byReason.keys()) this.#counter.remove(reason, rule);
-    }
+    const next = new Map<string, Map<string, Count>>();
+    for (const name of [...names, NO_RULE]) next.set(name, this.#byRule.get(name) ?? new Map());
     this.#byRule = next;
+  }
+
+  samples(): Sample[] {
+    return [...this.#byRule].flatMap(([rule, byReason]) =>
+      [...byReason].map(([reason, { decisions }]): Sample => [decisions, reason, rule]),
+    );
   }
 }

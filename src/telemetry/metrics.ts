@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { LoadOutcome } from '../cache/ports.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DenialReason } from '../model/denials.ts';
 import { CATALOG, type MetricEntry } from './catalog.ts';
@@ -14,7 +15,7 @@ export interface MetricsOptions {
 
 export interface Metrics {
   decided(report: DecisionReport): void;
-  lookupEnded(outcome: LookupOutcome, durationMs: number): void;
+  lookupEnded(outcome: LoadOutcome, durationMs: number): void;
   fault(): void;
   denialSuppressed(reason: DenialReason): void;
   logLineDropped(): void;
@@ -29,8 +30,6 @@ export interface Metrics {
   /** The text of a scrape (Prometheus exposition format 0.0.4). */
   scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
-
-export type LookupOutcome = 'found' | 'absent' | 'fenced' | 'unavailable';
 
 export interface PolicyInForce {
   readonly sha256: string;
@@ -55,7 +54,8 @@ export function createMetrics({ version, nodeVersion, clock }: MetricsOptions): 
     eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
   });
   gauge(registry, CATALOG.buildInfo).labels(version, nodeVersion).set(1);
-  const decisions = new DecisionCounters(counter(registry, CATALOG.decisions));
+  const decisions = new DecisionCounters();
+  register(registry, { entry: CATALOG.decisions, samples: () => decisions.samples() });
   const checkDuration = histogram(registry, CATALOG.checkDuration);
   const fromMemory = checkDuration.labels('memory');
   const fromStore = checkDuration.labels('store');

@@ -51,7 +51,7 @@ function memoryBytes(): number {
 
 const startedMs = performance.now();
 const cache = new PrincipalCache({
-  credentialsMax: keys,
+  ...{ credentialsMax: keys, ttlMs: 60_000, staleWindowMs: 600_000 },
   random: Math.random,
   onRefreshDue: () => {},
 });

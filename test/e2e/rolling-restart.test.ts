@@ -20,6 +20,8 @@ let folder: string;
 let envoy: TestEnvoy;
 const sidecars = new Map<string, Sidecar>();
 const NAMES = ['a', 'b'];
+/** Requests under way at a time. */
+const CLIENTS = 8;
 
 beforeAll(async () => {
   postgres = await startTestPostgres();
@@ -59,7 +61,7 @@ async function underLoad(work: (load: SteadyLoad) => Promise<void>): Promise<Ste
   const texts: string[] = [];
   for (let count = 0; count < 20; count += 1) texts.push((await keys.create()).text);
   const apiKey = (count: number): string => texts[count % texts.length] ?? '';
-  const load = startSteadyLoad({ port: envoy.port, clients: 8, path: '/v1/read', apiKey });
+  const load = startSteadyLoad({ port: envoy.port, clients: CLIENTS, path: '/v1/read', apiKey });
   await moreRequests(load);
   await work(load);
   await moreRequests(load);
@@ -111,7 +113,7 @@ function expectOrderlyStop(sidecar: Sidecar): void {
   expect(after.at(-1)).toMatchObject({ message: 'stopped', exit_code: 0 });
 }
 
-it('a replica that is killed takes no request with it', async () => {
+it('a replica that is killed takes with it what it was answering at most, and that is a 503', async () => {
   const load = await underLoad(async (running) => {
     const { signal } = await sidecarNamed('a').stop('SIGKILL');
     expect(signal).toBe('SIGKILL');
@@ -121,7 +123,10 @@ it('a replica that is killed takes no request with it', async () => {
     await sidecarNamed('a').logged({ message: 'stale socket replaced' });
     await envoy.whenHealthy(2);
   });
-  expect(Object.fromEntries(load.failures())).toEqual({});
+  // Envoy asks the other one, unless half an answer had come already.
+  const { 503: lost = 0, ...others } = Object.fromEntries(load.failures());
+  expect(others).toEqual({});
+  expect(lost).toBeLessThanOrEqual(CLIENTS);
 });
 
 it('a second signal ends a stop that takes its time', async () => {

@@ -187,6 +187,27 @@ describe('spelled with underscores, which some upstreams read as dashes', () => 
   });
 });
 
+describe('the client’s address', () => {
+  it.each(['reference, raw', 'reference, joined'])(
+    '%s: no client chooses its own',
+    async (name) => {
+      const bound = await stack.keys.create({ allowedCidrs: ['192.0.2.0/24'] });
+      const forged: HeaderPairs = [
+        ['x-forwarded-for', '192.0.2.1'],
+        ['X-Forwarded-For', '192.0.2.1, 192.0.2.2'],
+        ['x-envoy-external-address', '192.0.2.1'],
+        ['x-real-ip', '192.0.2.1'],
+        ['forwarded', 'for=192.0.2.1'],
+      ];
+      const response = await envoyNamed(name).request({
+        path: '/v1/read',
+        headers: [bearer(bound), ...forged],
+      });
+      expect(response.json()).toMatchObject({ status: 403, code: 'address_not_allowed' });
+    },
+  );
+});
+
 /** Row 15: headers by which some upstreams let a client choose another path or method. */
 describe.each(ENVOYS)('%s: a header that names another path or method', (name) => {
   it.each([

@@ -50,17 +50,6 @@ const exitCodeOf = (sidecar: Sidecar) =>
 describe('a start that cannot succeed says what to do, and exits with 1', () => {
   it.each<[string, () => Promise<Partial<SidecarSetup>>, RegExp]>([
     [
-      'a LISTEN address that cannot be used',
-      async () => ({
-        variables: {
-          LATCHKEY_DATABASE_LISTEN_URL: changeUrl(postgres.url, {
-            parameters: { sslmode: 'perhaps' },
-          }),
-        },
-      }),
-      /^latchkey: The database URL cannot be used\. Its sslmode is none of/,
-    ],
-    [
       'a certificate that the URL names and nobody can read',
       async () => ({
         databaseUrl: changeUrl(postgres.url, {
@@ -89,6 +78,17 @@ describe('a start that cannot succeed says what to do, and exits with 1', () => 
     // What had been opened was closed in order.
     expect(exitCodeOf(sidecar)).toBe(0);
   });
+});
+
+it('a database URL that nobody understands is a mistake in the configuration: exit code 2', async () => {
+  const wrong = changeUrl(postgres.url, { parameters: { sslmode: 'perhaps' } });
+  const variables = { LATCHKEY_DATABASE_LISTEN_URL: wrong };
+  const { code, stderr, sidecar } = await refusal({ variables });
+  expect(stderr).toMatch(
+    /^latchkey: LATCHKEY_DATABASE_LISTEN_URL cannot be used\. Its sslmode is none of/,
+  );
+  expect(code).toBe(2);
+  expect(sidecar.log()).toEqual([]);
 });
 
 describe('told to stop', () => {

@@ -13,6 +13,7 @@ import { createChangeHints } from '../../../src/postgres/change-hints.ts';
 import { createKeyStore } from '../../../src/postgres/key-store.ts';
 import { createReplicaRegistry } from '../../../src/postgres/replica-registry.ts';
 import { PepperKeyring } from '../../../src/secrets/pepper-keyring.ts';
+import { CACHE_SETTINGS } from '../../support/cache-settings.ts';
 import type { TestPostgres } from '../../support/postgres.ts';
 import { until } from '../../support/until.ts';
 
@@ -26,7 +27,7 @@ export interface ReplicaOptions {
   readonly url?: string;
   /** The address for LISTEN; `null`: it is not to be had, changes are seen by polling alone. */
   readonly listenUrl?: string | null;
-  readonly settings?: CacheSettings;
+  readonly settings?: Partial<CacheSettings>;
   /** Put between the reading of a row and its arrival. */
   readonly barrier?: () => Promise<void>;
 }
@@ -69,7 +70,7 @@ export class Replica {
           fault: (error) => this.faults.push(error),
         },
       },
-      options.settings,
+      { ...CACHE_SETTINGS, ...options.settings },
     );
   }
 

@@ -3,6 +3,7 @@ import { PrincipalCache } from '../../../src/cache/principal-cache.ts';
 import type { Change, StorePosition } from '../../../src/model/change.ts';
 import type { KeyId, SubjectId } from '../../../src/model/ids.ts';
 import type { Subject } from '../../../src/model/subject.ts';
+import { CACHE_SETTINGS } from '../../support/cache-settings.ts';
 import { digestOf, subjectOf } from './memory-store.ts';
 import { credentialOf } from './rig.ts';
 
@@ -12,6 +13,7 @@ const HEAD: StorePosition = { epoch: 'e1', version: 10 };
 function followedCache(options: { credentialsMax?: number } = {}) {
   const due: string[] = [];
   const cache = new PrincipalCache({
+    ...CACHE_SETTINGS,
     ...options,
     random: () => 0.5,
     onRefreshDue: (_kind, digest) => due.push(digest),

@@ -2,6 +2,7 @@ import { type CacheSettings, composeCache } from '../../../src/cache/compose.ts'
 import type { LoadOutcome } from '../../../src/cache/ports.ts';
 import type { Fact } from '../../../src/model/memory.ts';
 import type { KnownCredential } from '../../../src/model/subject.ts';
+import { CACHE_SETTINGS } from '../../support/cache-settings.ts';
 import { FakeTime, seededRandom, settled } from './fake-time.ts';
 import { digestOf, MemoryStore } from './memory-store.ts';
 
@@ -13,7 +14,7 @@ export class Rig {
   readonly faults: unknown[] = [];
   readonly cache;
 
-  constructor(settings: CacheSettings = {}) {
+  constructor(settings: Partial<CacheSettings> = {}) {
     const { store, time } = this;
     this.cache = composeCache(
       {
@@ -30,12 +31,12 @@ export class Rig {
           fault: (error) => this.faults.push(error),
         },
       },
-      settings,
+      { ...CACHE_SETTINGS, ...settings },
     );
   }
 
   /** Following: the first read is done. */
-  static async following(settings: CacheSettings = {}): Promise<Rig> {
+  static async following(settings: Partial<CacheSettings> = {}): Promise<Rig> {
     const rig = new Rig(settings);
     rig.cache.follower.start();
     await settled();

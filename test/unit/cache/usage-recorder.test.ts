@@ -98,13 +98,18 @@ describe('last use', () => {
     expect(recorder.pending).toBe(1);
   });
 
-  it('reports an error that is no outage', async () => {
-    const { recorder, store, faults } = recording();
-    const bug = new Error('permission denied');
-    store.recordUsage = () => Promise.reject(bug);
-    recorder.record(key('a'), 100, null);
+  it('that the store refuses is reported and given up, and does not hold up the rest', async () => {
+    const { recorder, store, written, faults } = recording();
+    const { recordUsage } = store;
+    const refusal = new Error('invalid byte sequence');
+    store.recordUsage = (batch, signal) =>
+      batch.some(({ keyId }) => keyId === 'k0')
+        ? Promise.reject(refusal)
+        : recordUsage(batch, signal);
+    for (let index = 0; index < 600; index += 1) recorder.record(key(`k${index}`), index, null);
     await recorder.flush();
-    expect(faults).toEqual([bug]);
-    expect(recorder.pending).toBe(1);
+    expect(faults).toEqual([refusal]);
+    expect(written.map((batch) => batch.length)).toEqual([100]);
+    expect(recorder.pending).toBe(0);
   });
 });

@@ -93,6 +93,11 @@ describe('what cannot be read as a credential is 401, without falling through to
     ['scheme and a tab', { authorization: 'Bearer\tk_reader' }, '401 credential_malformed'],
     ['unknown scheme', { authorization: 'Digest username="x"' }, '401 credential_malformed'],
     [
+      'unknown scheme with a list of its own',
+      { authorization: 'Digest a="1", b="2"' },
+      '401 credential_malformed',
+    ],
+    [
       'empty Authorization beside a good cookie',
       { authorization: '', cookie: 'sid=k_reader' },
       '401 credential_malformed',

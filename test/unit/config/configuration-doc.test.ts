@@ -16,7 +16,7 @@ describe('docs/configuration.md', () => {
   it('names no variable that does not exist', () => {
     const environment: Record<string, string> = {};
     for (const [name] of DOC.matchAll(/LATCHKEY_[A-Z0-9_]*[A-Z0-9]/g)) environment[name] = 'x';
-    const reading = readServeConfig({}, environment);
+    const reading = readServeConfig({}, environment, () => undefined);
     const problems = reading.kind === 'invalid' ? reading.problems : [];
     expect(problems.filter((problem) => problem.includes('is no variable'))).toEqual([]);
   });

@@ -27,14 +27,18 @@ function fileOf(text: string | Uint8Array, name = 'secret'): string {
   return file;
 }
 
+/** As if postgres/ understood them: one URL of these tests holds what it does not. */
+const urlProblem = (url: string) =>
+  url.includes('sslmode=perhaps') ? 'Its sslmode is no word of it.' : undefined;
+
 function configOf(environment: Environment, flags: Flags = {}) {
-  const reading = readServeConfig(flags, environment);
+  const reading = readServeConfig(flags, environment, urlProblem);
   if (reading.kind === 'invalid') throw new Error(reading.problems.join('\n'));
   return reading;
 }
 
 function problemsOf(environment: Environment, flags: Flags = {}): readonly string[] {
-  const reading = readServeConfig(flags, environment);
+  const reading = readServeConfig(flags, environment, urlProblem);
   return reading.kind === 'invalid' ? reading.problems : [];
 }
 
@@ -164,6 +168,16 @@ describe('the store', () => {
   ])('can be embedded: %j %j', (flags, environment, dataDir) => {
     const { config } = configOf({ ...NO_DATABASE, ...environment }, flags);
     expect(config.store).toEqual({ kind: 'embedded', dataDir });
+  });
+
+  it('with URLs that cannot be used is told with everything else', () => {
+    const url = `postgres://latchkey:${URL_SECRET}@db.internal/latchkey?sslmode=perhaps`;
+    const wrong = { LATCHKEY_DATABASE_URL: url, LATCHKEY_DATABASE_LISTEN_URL: url };
+    expect(problemsOf({ ...BASE, ...wrong, LATCHKEY_ROLE: 'king' })).toEqual([
+      expect.stringMatching(/^LATCHKEY_ROLE is "king"/),
+      'LATCHKEY_DATABASE_URL cannot be used. Its sslmode is no word of it.',
+      'LATCHKEY_DATABASE_LISTEN_URL cannot be used. Its sslmode is no word of it.',
+    ]);
   });
 
   it('must not be both', () => {
