@@ -23,7 +23,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const POLICY_FILE = join(ROOT, 'examples', 'policy.yaml');
 const ENVOY_FILE = join(ROOT, 'envoy.yaml');
 const SETUP_TIMEOUT_MS = 60_000;
-const SILENT = { write() {}, flush() {} };
+const SILENT = { write() {}, end: () => Promise.resolve() };
 
 interface Surroundings {
   readonly terminal: Terminal;

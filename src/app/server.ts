@@ -52,7 +52,7 @@ export async function startServer(
   });
   const closeAll = async (): Promise<void> => {
     await lifecycle.stop('the start failed');
-    telemetry.close();
+    await telemetry.close();
   };
   try {
     const started = await open(config, { telemetry, lifecycle, health });
@@ -119,7 +119,7 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
     },
     async stop(reason = 'asked to') {
       const report = await lifecycle.stop(reason);
-      telemetry.close();
+      await telemetry.close();
       return report;
     },
   });

@@ -30,7 +30,8 @@ export interface Telemetry {
   /** A bug, or an outage that nobody expected. Its message stays out of the log. */
   onFault(error: unknown): void;
   onPolicy(event: PolicyEvent, policy: () => FilePolicy, file: string): void;
-  close(): void;
+  /** The last lines are written when it resolves. */
+  close(): Promise<void>;
 }
 
 export function createTelemetry(
@@ -63,7 +64,7 @@ export function createTelemetry(
     close() {
       clearInterval(flushing);
       denials.flush();
-      sink.flush();
+      return sink.end();
     },
   };
 }

@@ -15,12 +15,14 @@ export interface LoggerOptions {
 
 /** Takes whole lines, each with its newline. */
 export interface LogSink extends DestinationStream {
-  /** Writes what is still buffered. Blocks; for the end of the process. */
-  flush(): void;
+  /** Resolves when what came before is written, in order, or when waiting for it has lasted too long. For the end of the process. */
+  end(): Promise<void>;
 }
 
 /** Lines that wait for a slow reader of the log; beyond it they are dropped and counted, since a sidecar must not wait for its log. */
 const BUFFER_BYTES_MAX = 1024 * 1024;
+/** A pipe that nobody reads must not keep a stopped process. */
+const END_MS_MAX = 1000;
 
 /** JSON, one object a line, ASCII only. */
 export function createLog({ level, replica, sink }: LoggerOptions): Log {
@@ -44,16 +46,22 @@ export function openLogSink(fd: number, onDropped: () => void): LogSink {
   stream.on('drop', onDropped);
   // A full disk or a closed pipe loses lines; it must not end the process.
   stream.on('error', onDropped);
+  let ending: Promise<void> | undefined;
   return {
     write(line) {
-      stream.write(line);
+      if (ending === undefined) stream.write(line);
+      else onDropped();
     },
-    flush() {
-      try {
-        stream.flushSync();
-      } catch {
-        onDropped();
-      }
+    end() {
+      ending ??= new Promise((resolve) => {
+        const timer = setTimeout(resolve, END_MS_MAX);
+        stream.once('close', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+        stream.end();
+      });
+      return ending;
     },
   };
 }

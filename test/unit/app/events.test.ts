@@ -12,7 +12,10 @@ it.each<GrpcServerEvent>([
     const lines: string[] = [];
     const telemetry = createTelemetry(
       { log: { level: 'info', denialsPerSecond: 1 }, replicaName: 'test' },
-      { version: '0', openSink: () => ({ write: (line) => lines.push(line), flush() {} }) },
+      {
+        version: '0',
+        openSink: () => ({ write: (line) => lines.push(line), end: () => Promise.resolve() }),
+      },
     );
     for (let count = 0; count < 1000; count += 1) tellGrpc(event, telemetry);
     telemetry.close();

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), 'latchkey-log-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('the sink of the log', () => {
-  it('has written everything after a flush', () => {
+  it('has written everything, in order, when it has ended', async () => {
     const file = join(folder, 'log');
     const fd = openSync(file, 'w');
     let dropped = 0;
@@ -18,11 +18,13 @@ describe('the sink of the log', () => {
     });
 
     for (let n = 0; n < 1000; n += 1) sink.write(`line ${n}\n`);
-    sink.flush();
+    await sink.end();
 
-    expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(1001);
+    const lines = Array.from({ length: 1000 }, (_, n) => `line ${n}\n`);
+    expect(readFileSync(file, 'utf8')).toBe(lines.join(''));
     expect(dropped).toBe(0);
-    closeSync(fd);
+    sink.write('too late');
+    expect(dropped).toBe(1);
   });
 
   it('drops and counts lines beyond its buffer when nobody reads them, and waits for nobody', () => {

@@ -3,7 +3,7 @@ import { createLog, type LogSink } from '../../../src/telemetry/logger.ts';
 
 function writtenBy(say: (log: ReturnType<typeof createLog>) => void, level = 'debug' as const) {
   const lines: string[] = [];
-  const sink: LogSink = { write: (line) => lines.push(line), flush() {} };
+  const sink: LogSink = { write: (line) => lines.push(line), end: () => Promise.resolve() };
   say(createLog({ level, replica: 'pod-1', sink }));
   return lines;
 }
@@ -59,7 +59,7 @@ describe('a log line', () => {
       log('warn', 'c');
     };
     const lines: string[] = [];
-    const sink: LogSink = { write: (line) => lines.push(line), flush() {} };
+    const sink: LogSink = { write: (line) => lines.push(line), end: () => Promise.resolve() };
     say(createLog({ level: 'warn', replica: 'pod-1', sink }));
     say(createLog({ level: 'silent', replica: 'pod-1', sink }));
 
