@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ChangeFeed } from '../../../src/cache/ports.ts';
 import { createChangeFeed } from '../../../src/postgres/change-feed.ts';
 import { createKeyAdminStore } from '../../../src/postgres/key-admin-store.ts';
 import { createUsageStore } from '../../../src/postgres/usage-store.ts';
@@ -191,11 +192,11 @@ describe('writers at the same time', () => {
   it('no change is lost to a follower that polls by version, whichever transaction commits first', async () => {
     const url = await seededDatabase('racing');
     let isWriting = true;
-    const seen = follow(url, () => isWriting);
+    const seen = await follow(url, () => isWriting);
     await Promise.all([0, 1, 2, 3].map((writer) => write(url, writer))).finally(() => {
       isWriting = false;
     });
-    const subjects = await seen;
+    const subjects = await seen.whole;
     expect(new Set(subjects).size).toBe(100);
     expect(subjects).toHaveLength(100);
   });
@@ -238,11 +239,19 @@ function write(url: string, writer: number): Promise<void> {
   });
 }
 
+type Head = Awaited<ReturnType<ChangeFeed['head']>>;
+
+/** Follows from here on; `whole` is what came. Resolves when it knows where it begins: nobody may write before. */
+async function follow(
+  url: string,
+  isWriting: () => boolean,
+): Promise<{ whole: Promise<string[]> }> {
+  const feed = createChangeFeed(postgres.database({ url }));
+  return { whole: poll(feed, await feed.head(signal), isWriting) };
+}
+
 /** Polls by version, in batches of three, until nothing more comes and nobody writes. */
-async function follow(url: string, isWriting: () => boolean): Promise<string[]> {
-  const database = postgres.database({ url });
-  const feed = createChangeFeed(database);
-  const head = await feed.head(signal);
+async function poll(feed: ChangeFeed, head: Head, isWriting: () => boolean): Promise<string[]> {
   const subjects: string[] = [];
   let place = { ...head.at, nonce: head.nonce };
   for (;;) {
