@@ -18,7 +18,7 @@ it.each<GrpcServerEvent>([
       },
     );
     for (let count = 0; count < 1000; count += 1) tellGrpc(event, telemetry);
-    telemetry.close();
+    await telemetry.close();
     expect(lines.length).toBeGreaterThan(0);
     // A second may end in between.
     expect(lines.length).toBeLessThanOrEqual(10);
