@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, chown, copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -94,6 +94,8 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
   await sweepDataDirs();
   const dataDir = await mkdtemp(join(tmpdir(), DATA_DIR_PREFIX));
   await run('cp', ['-a', `${template}/.`, dataDir]);
+  // The copy took over the template's age, by which the next start would sweep this folder away.
+  await touch(dataDir);
   for (const [name, source] of Object.entries(options.files ?? {})) {
     await installFile(source, join(dataDir, 'cluster', name));
   }
@@ -104,6 +106,11 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
     throw error;
   });
   return controls(server, { dataDir, launch });
+}
+
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now);
 }
 
 /** The server reads a private key only if it is its own. */
