@@ -82,7 +82,15 @@ const UNREAD_INPUT: CheckInput = {
 function decide(request: RequestView, question: Question, world: World): Decision | Need {
   const { input } = request;
   const { policy } = world;
-  const found = match({ ...target(input), host: request.host, segments: request.segments }, policy);
+  const found = match(
+    {
+      method: input.method,
+      host: request.host,
+      segments: request.segments,
+      ruleName: input.ruleName,
+    },
+    policy,
+  );
   if (found.kind === 'refused') {
     return deny(found.reason, { allow: found.allow, hidden: found.hidden });
   }
@@ -148,8 +156,6 @@ const UNAVAILABLE_REASON: Record<UnavailableCause, DenialReason> = {
   client_budget: 'client_lookups_exceeded',
   failures: 'too_many_failures',
 };
-
-const target = (input: CheckInput) => ({ method: input.method, ruleName: input.ruleName });
 
 /** Only an authorized request draws from the limits, and only a principal who may be here learns of them. */
 function charge(story: Story, who: Who): Decision {

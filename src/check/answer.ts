@@ -1,4 +1,4 @@
-import type { Answer, HeaderLine, HeaderSet, MetadataField, OkAnswer } from '../model/answer.ts';
+import type { Answer, HeaderLine, MetadataField, OkAnswer } from '../model/answer.ts';
 import type { Now } from '../model/clock.ts';
 import { withoutCookies } from '../model/cookies.ts';
 import { type Allow, type Decision, type Denial, deny } from '../model/decision.ts';
@@ -6,6 +6,7 @@ import { type DenialRow, denialRow } from '../model/denials.ts';
 import { renderBody } from '../model/error-body.ts';
 import { limitHeaders, retryAfterSeconds } from '../model/limit-headers.ts';
 import type { CompiledPolicy } from '../model/policy.ts';
+import type { Principal } from '../model/principal.ts';
 import { parametersNamed } from '../model/query.ts';
 import { type CheckInput, SLOT } from '../model/request.ts';
 
@@ -14,16 +15,6 @@ interface Asked {
   readonly now: Now;
   readonly decisionId: string;
 }
-
-const NO_HEADERS: HeaderSet = { lines: [], encoded: undefined };
-/** A client has no business sending these; an upstream that logs or trusts them must see none but the real ones. */
-const LIMIT_REQUEST_HEADERS = [
-  'x-ratelimit-limit',
-  'x-ratelimit-remaining',
-  'x-ratelimit-reset',
-  'ratelimit',
-  'ratelimit-policy',
-] as const;
 
 /** Decision → what Envoy is told. */
 export function answer(decision: Decision, asked: Asked, policy: CompiledPolicy): Answer {
@@ -37,12 +28,9 @@ export function answer(decision: Decision, asked: Asked, policy: CompiledPolicy)
 
 function ok(allow: Allow, asked: Asked, policy: CompiledPolicy): OkAnswer {
   const { principal, rule } = allow;
-  const names = policy.principalHeaders;
-  const requestHeaders: HeaderLine[] = [];
-  const removeRequestHeaders: string[] = [...LIMIT_REQUEST_HEADERS, ...policy.stripHeaders];
+  const requestHeaders = principal === undefined ? [] : ownHeaders(principal, policy);
+  const removeRequestHeaders: string[] = [];
   const removeQueryParameters: string[] = [];
-  // Whatever the client sent under these names: what we do not set, we remove; no name is ever in both lists.
-  removeRequestHeaders.push(...(principal?.absentHeaders ?? Object.values(names)));
   for (const { name, slot } of policy.lookalikeHeaders) {
     if (asked.input.headers[slot] !== undefined) removeRequestHeaders.push(name);
   }
@@ -55,13 +43,23 @@ function ok(allow: Allow, asked: Asked, policy: CompiledPolicy): OkAnswer {
   }
   return {
     kind: 'ok',
-    principalHeaders: principal?.headers ?? NO_HEADERS,
+    // Whatever the client sent under a principal's headers: what is not set is removed, and no name is in both lists.
+    standing: (principal?.grant ?? policy.anonymous).standing,
     requestHeaders,
     removeRequestHeaders,
     removeQueryParameters,
     responseHeaders: limitHeaders(allow.reports, asked.now, policy.rateLimitReset),
     metadata: metadata(allow, 'allowed', asked),
   };
+}
+
+/** Of this one principal; those of its grant stand in the answer already. None is ever empty. */
+function ownHeaders({ subject }: Principal, { principalHeaders }: CompiledPolicy): HeaderLine[] {
+  return [
+    { name: principalHeaders.id, value: subject.ownerId ?? subject.keyId },
+    { name: principalHeaders.organization, value: subject.organizationId },
+    { name: principalHeaders.credential, value: subject.keyId },
+  ];
 }
 
 interface Mutations {
@@ -174,12 +172,12 @@ function neededScope(error: string, { rule }: Denial): string {
 }
 
 function metadata(decision: Decision, reason: string, asked: Asked): MetadataField[] {
+  const { rule, principal } = decision;
   const fields: MetadataField[] = [
     ['decision_id', asked.decisionId],
     ['reason', reason],
   ];
-  if (decision.rule !== undefined) fields.push(['rule', decision.rule.name]);
-  const { principal } = decision;
+  if (rule !== undefined) fields.push(['rule', rule.name]);
   const subject = decision.kind === 'deny' ? decision.subject : principal?.subject;
   if (subject === undefined) return fields;
   fields.push(
@@ -187,6 +185,9 @@ function metadata(decision: Decision, reason: string, asked: Asked): MetadataFie
     ['credential', subject.keyId],
     ['organization', subject.organizationId],
   );
-  if (principal !== undefined) fields.push(['plan', principal.plan.name]);
+  // An allow has the plan in what stands.
+  if (decision.kind === 'deny' && principal !== undefined) {
+    fields.push(['plan', principal.grant.plan.name]);
+  }
   return fields;
 }

@@ -16,7 +16,7 @@ export function authorize(
   if (rule.organization !== undefined && !isOwn(rule.organization, principal, place)) {
     return 'organization_mismatch';
   }
-  return holds(rule.scopes, principal.scopes) ? undefined : 'scope_missing';
+  return holds(rule.scopes, principal.grant.scopes) ? undefined : 'scope_missing';
 }
 
 function holds(required: ScopeRequirement, held: ReadonlySet<string>): boolean {

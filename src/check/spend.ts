@@ -15,22 +15,17 @@ interface Spending {
   readonly requestKey: string | undefined;
 }
 
+const NO_CHARGES: readonly Charge[] = [];
 const NOTHING_TO_SPEND: SpendResult = { allowed: true, reports: [] };
 
 /** The last step before the answer, and the first that changes anything: every limit is evaluated before any is charged. */
 export function spend(spending: Spending, limits: LimitMemory, now: Now): SpendResult {
   const { rule, principal } = spending;
-  const charges = principal?.charges ?? [];
-  const addressLimits = principal?.addressLimits ?? anonymousLimits(spending.policy);
+  const charges = principal?.charges ?? NO_CHARGES;
+  const { addressLimits } = principal?.grant ?? spending.policy.anonymous;
   if (rule.cost === 0 || charges.length + addressLimits.length === 0) return NOTHING_TO_SPEND;
   const all = addressLimits.length === 0 ? charges : withAddress(charges, addressLimits, spending);
   return limits.spend(all, rule.cost, now, spending.requestKey);
-}
-
-function anonymousLimits(policy: CompiledPolicy): readonly Limit[] {
-  return (policy.plans.get('anonymous')?.limits ?? []).filter(
-    (limit) => limit.per === 'client_address',
-  );
 }
 
 function withAddress(

@@ -1,10 +1,11 @@
 import type {
   Answer,
   DeniedAnswer,
+  EncodedStanding,
   HeaderLine,
-  HeaderSet,
   MetadataField,
   OkAnswer,
+  StandingAnswer,
 } from '../model/answer.ts';
 import { lengthDelimited, tagOf, WIRE_TYPE } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
@@ -57,27 +58,44 @@ const HTTP_REFUSAL_MAX = 599;
 const HTTP_SERVICE_UNAVAILABLE = 503;
 
 function encodeOk(answer: OkAnswer): Uint8Array {
-  const principalHeaders = encodedOnce(answer.principalHeaders);
+  const standing = encodedOnce(answer.standing);
   writer.begin();
-  writeMetadata(answer.metadata);
+  writer.fields(standing.metadata);
+  writeMetadataFields(answer.metadata);
+  if (writer.written > 0) writer.endMessage(DYNAMIC_METADATA, 0);
   const before = writer.written;
-  for (const parameter of answer.removeQueryParameters.toReversed()) {
-    writer.utf8Field(OK_QUERY_PARAMETERS_TO_REMOVE, parameter);
-  }
+  writeTexts(OK_QUERY_PARAMETERS_TO_REMOVE, answer.removeQueryParameters);
   writeHeaders(OK_RESPONSE_HEADERS_TO_ADD, answer.responseHeaders);
-  for (const name of answer.removeRequestHeaders.toReversed()) {
-    writer.printableField(OK_HEADERS_TO_REMOVE, name);
-  }
+  writeNames(OK_HEADERS_TO_REMOVE, answer.removeRequestHeaders);
   writeHeaders(OK_HEADERS, answer.requestHeaders);
-  writer.fields(principalHeaders);
+  writer.fields(standing.response);
   writer.endMessage(OK_RESPONSE, before);
   writeCode(STATUS, RPC_OK);
   return writer.take({ longLived: false });
 }
 
+/** The same for thousands of requests: their bytes are made on first use and kept beside it. */
+function encodedOnce(standing: StandingAnswer): EncodedStanding {
+  standing.encoded ??= {
+    response: encodedAlone(() => {
+      writeNames(OK_HEADERS_TO_REMOVE, standing.removeRequestHeaders);
+      writeHeaders(OK_HEADERS, standing.requestHeaders);
+    }),
+    metadata: encodedAlone(() => writeMetadataFields(standing.metadata)),
+  };
+  return standing.encoded;
+}
+
+function encodedAlone(write: () => void): Uint8Array {
+  writer.begin();
+  write();
+  return writer.take({ longLived: true });
+}
+
 function encodeDenied(answer: DeniedAnswer): Uint8Array {
   writer.begin();
-  writeMetadata(answer.metadata);
+  writeMetadataFields(answer.metadata);
+  if (writer.written > 0) writer.endMessage(DYNAMIC_METADATA, 0);
   const before = writer.written;
   writer.utf8Field(DENIED_BODY, answer.body);
   writeHeaders(DENIED_HEADERS, answer.headers);
@@ -99,16 +117,6 @@ function refusalStatus(httpStatus: number): number {
   return isRefusal ? httpStatus : HTTP_SERVICE_UNAVAILABLE;
 }
 
-/** The same headers go with every request of a principal: their bytes are made on first use and kept beside them. */
-function encodedOnce(headers: HeaderSet): Uint8Array {
-  if (headers.encoded === undefined) {
-    writer.begin();
-    writeHeaders(OK_HEADERS, headers.lines);
-    headers.encoded = writer.take({ longLived: true });
-  }
-  return headers.encoded;
-}
-
 const CODE = tagOf(1, WIRE_TYPE.varint);
 
 /** google.rpc.Status or envoy.type.v3.HttpStatus: alike in that `code` is their first field. */
@@ -123,12 +131,24 @@ const OPTION_APPEND = lengthDelimited(2);
 const OPTION_APPEND_ACTION = tagOf(3, WIRE_TYPE.varint);
 const OVERWRITE_IF_EXISTS_OR_ADD = 2;
 
+/** Names of headers, each a field. */
+function writeNames(tag: number, names: readonly string[]): void {
+  for (let at = names.length - 1; at >= 0; at -= 1) writer.printableField(tag, names[at] ?? '');
+}
+
+/** Any texts, each a field. */
+function writeTexts(tag: number, texts: readonly string[]): void {
+  for (let at = texts.length - 1; at >= 0; at -= 1) writer.utf8Field(tag, texts[at] ?? '');
+}
+
 const HEADER_KEY = lengthDelimited(1);
 const HEADER_VALUE = lengthDelimited(2);
 
 /** HeaderValueOptions. An `append` that is present and empty is a BoolValue of false. */
 function writeHeaders(tag: number, lines: readonly HeaderLine[]): void {
-  for (const line of lines.toReversed()) {
+  for (let at = lines.length - 1; at >= 0; at -= 1) {
+    const line = lines[at];
+    if (line === undefined) break;
     const beforeOption = writer.written;
     writer.varintField(OPTION_APPEND_ACTION, OVERWRITE_IF_EXISTS_OR_ADD);
     writer.endMessage(OPTION_APPEND, writer.written);
@@ -145,16 +165,16 @@ const FIELD_NAME = lengthDelimited(1);
 const FIELD_VALUE = lengthDelimited(2);
 const VALUE_STRING = lengthDelimited(3);
 
-/** A google.protobuf.Struct of strings; nothing at all for no fields. */
-function writeMetadata(fields: readonly MetadataField[]): void {
-  if (fields.length === 0) return;
-  const before = writer.written;
-  for (const [name, value] of fields.toReversed()) {
-    const beforeField = writer.written;
+/** The fields of a google.protobuf.Struct of strings. */
+function writeMetadataFields(fields: readonly MetadataField[]): void {
+  for (let at = fields.length - 1; at >= 0; at -= 1) {
+    const field = fields[at];
+    if (field === undefined) break;
+    const [name, value] = field;
+    const before = writer.written;
     writer.utf8Field(VALUE_STRING, value);
-    writer.endMessage(FIELD_VALUE, beforeField);
+    writer.endMessage(FIELD_VALUE, before);
     writer.utf8Field(FIELD_NAME, name);
-    writer.endMessage(STRUCT_FIELDS, beforeField);
+    writer.endMessage(STRUCT_FIELDS, before);
   }
-  writer.endMessage(DYNAMIC_METADATA, before);
 }

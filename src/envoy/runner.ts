@@ -1,4 +1,4 @@
-import { check, type Decided, type Outcome, refuseUnread } from '../check.ts';
+import { check, type Decided, type Outcome, type Question, refuseUnread } from '../check.ts';
 import { addressText } from '../model/address.ts';
 import { clientAddressOf, clientAddressTold } from '../model/client-address.ts';
 import type { Clock, Now } from '../model/clock.ts';
@@ -38,14 +38,14 @@ export function createRunner(parts: RunnerParts): CheckHandler {
     const run: Run = {
       parts,
       call,
-      startedMonoMs: parts.clock().monoMs,
+      started: parts.clock(),
       policy: parts.policy(),
       decisionId: parts.newDecisionId(),
     };
     try {
       const decoded = decoders(run.policy)(bytes);
       if (decoded.kind === 'malformed') return refuseMalformed(run, decoded.cause);
-      const outcome = runStory(run, decoded.input, undefined);
+      const outcome = runStory(run, { input: decoded.input, now: run.started, fact: undefined });
       if (outcome.kind === 'decided')
         return finish(run, outcome, { input: decoded.input, rounds: 1 });
       return fetchAndDecide(run, decoded.input, outcome);
@@ -58,16 +58,15 @@ export function createRunner(parts: RunnerParts): CheckHandler {
 interface Run {
   readonly parts: RunnerParts;
   readonly call: CheckCall;
-  readonly startedMonoMs: number;
+  readonly started: Now;
   /** One run uses one policy, even if a new one comes into force while a fact is fetched. */
   readonly policy: CompiledPolicy;
   readonly decisionId: string;
 }
 
-function runStory(run: Run, input: CheckInput, fact: Fact | undefined): Outcome {
+function runStory(run: Run, round: Omit<Question, 'decisionId'>): Outcome {
   const { parts, policy, decisionId } = run;
-  const question = { input, now: parts.clock(), fact, decisionId };
-  return check(question, { policy, memory: parts.memory, limits: parts.limits });
+  return check({ ...round, decisionId }, { policy, memory: parts.memory, limits: parts.limits });
 }
 
 async function fetchAndDecide(run: Run, input: CheckInput, first: Need): Promise<CheckReply> {
@@ -75,7 +74,7 @@ async function fetchAndDecide(run: Run, input: CheckInput, first: Need): Promise
     let need = first;
     for (let round = 2; round <= ROUNDS_MAX; round += 1) {
       const fact = await run.parts.resolve(need, run.call.deadlineMonoMs);
-      const outcome = runStory(run, input, fact);
+      const outcome = runStory(run, { input, now: run.parts.clock(), fact });
       if (outcome.kind === 'decided') return finish(run, outcome, { input, rounds: round });
       need = outcome;
     }
@@ -103,16 +102,17 @@ function finish(
       ? 'grpc_unavailable'
       : encodeAnswer(answer);
   const mark = input?.path.indexOf('?') ?? -1;
+  const { started, parts } = run;
   try {
+    const now = parts.clock();
     if (decision.kind === 'allow' && decision.principal !== undefined && input !== undefined) {
       const { keyId } = decision.principal.subject;
-      const { wallMs } = run.parts.clock();
-      run.parts.used(keyId, wallMs, clientAddressTold(input, run.policy));
+      parts.used(keyId, now.wallMs, clientAddressTold(input, run.policy));
     }
-    run.parts.observer.decided({
+    parts.observer.decided({
       decision,
       decisionId: run.decisionId,
-      durationMs: run.parts.clock().monoMs - run.startedMonoMs,
+      durationMs: now.monoMs - started.monoMs,
       rounds,
       method: input?.method ?? '',
       host: input?.host ?? '',

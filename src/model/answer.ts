@@ -4,22 +4,31 @@ export interface HeaderLine {
   readonly value: string;
 }
 
-/** Headers that are the same for every request of a principal; their encoding is kept once it has been made. */
-export interface HeaderSet {
-  readonly lines: readonly HeaderLine[];
-  encoded: Uint8Array | undefined;
-}
-
 /** Dynamic metadata under `envoy.filters.http.ext_authz`: flat fields. */
 export type MetadataField = readonly [name: string, value: string];
 
 /** What Envoy is told; the codec turns it into a CheckResponse. Which fields Envoy obeys is told in docs of the codec. */
 export type Answer = OkAnswer | DeniedAnswer;
 
+/** The part of an allow that many requests share. Its encoding is made on first use and kept beside it. */
+export interface StandingAnswer {
+  readonly requestHeaders: readonly HeaderLine[];
+  readonly removeRequestHeaders: readonly string[];
+  readonly metadata: readonly MetadataField[];
+  encoded: EncodedStanding | undefined;
+}
+
+/** Fields of an OkHttpResponse, and of the Struct of dynamic metadata. */
+export interface EncodedStanding {
+  readonly response: Uint8Array;
+  readonly metadata: Uint8Array;
+}
+
+/** Everything here goes together with what stands in `standing`; no header is in two places. */
 export interface OkAnswer {
   readonly kind: 'ok';
+  readonly standing: StandingAnswer;
   /** Set on the request to the upstream, over whatever the client sent. */
-  readonly principalHeaders: HeaderSet;
   readonly requestHeaders: readonly HeaderLine[];
   readonly removeRequestHeaders: readonly string[];
   readonly removeQueryParameters: readonly string[];

@@ -62,7 +62,8 @@ function valuesOf(denial: Denial, { policy, decisionId }: Frame): Values {
     detail: row.text,
     decision_id: decisionId,
     required_scopes: scopes === undefined ? [] : [...scopes.allOf, ...scopes.anyOf],
-    provided_scopes: denial.principal === undefined ? [] : [...denial.principal.scopes].sort(),
+    provided_scopes:
+      denial.principal === undefined ? [] : [...denial.principal.grant.scopes].sort(),
     retry_after_seconds:
       denial.retryAfterMs === undefined ? null : retryAfterSeconds(denial.retryAfterMs),
     realm: policy.realm,

@@ -1,6 +1,7 @@
 import type { HeaderLine } from './answer.ts';
 import type { Now } from './clock.ts';
 import type { LimitReport } from './limit-memory.ts';
+import { capacityOf, type Limit } from './plan.ts';
 
 /** RFC 9110 §10.2.3: whole seconds, rounded up so that a client that waits this long passes; at least 1. */
 export function retryAfterSeconds(retryAfterMs: number): number {
@@ -23,11 +24,11 @@ export function limitHeaders(
       ? Math.ceil((now.wallMs + tightest.resetMs) / 1000)
       : Math.ceil(tightest.resetMs / 1000);
   return [
-    { name: 'x-ratelimit-limit', value: String(capacityOf(tightest)) },
+    { name: 'x-ratelimit-limit', value: String(capacityOf(tightest.limit)) },
     { name: 'x-ratelimit-remaining', value: String(tightest.remaining) },
     { name: 'x-ratelimit-reset', value: String(resetSeconds) },
-    { name: 'ratelimit', value: reports.map(stateItem).join(', ') },
-    { name: 'ratelimit-policy', value: reports.map(policyItem).join(', ') },
+    { name: 'ratelimit', value: listOf(reports, stateItem) },
+    { name: 'ratelimit-policy', value: listOf(reports, policyItem) },
   ];
 }
 
@@ -42,12 +43,14 @@ function tightestOf(reports: readonly LimitReport[]): LimitReport | undefined {
 
 function isTighter(a: LimitReport, b: LimitReport): boolean {
   if (a.retryAfterMs !== b.retryAfterMs) return a.retryAfterMs > b.retryAfterMs;
-  return a.remaining * capacityOf(b) < b.remaining * capacityOf(a);
+  return a.remaining * capacityOf(b.limit) < b.remaining * capacityOf(a.limit);
 }
 
-/** `remaining` counts down from the burst under GCRA: showing the quota beside it would not add up. */
-function capacityOf({ limit }: LimitReport): number {
-  return limit.algorithm === 'gcra' ? limit.burst : limit.quota;
+/** A list as RFC 9651 §3.1 writes it. Allowed requests pay for it, so it is put together without an array. */
+function listOf(reports: readonly LimitReport[], itemOf: (report: LimitReport) => string): string {
+  let list = '';
+  for (const report of reports) list = list === '' ? itemOf(report) : `${list}, ${itemOf(report)}`;
+  return list;
 }
 
 /** `t` must not lie beyond `Retry-After` (the draft's §5): a refused request is told when it would pass. */
@@ -57,6 +60,13 @@ function stateItem(report: LimitReport): string {
   return `"${report.limit.name}";r=${report.remaining};t=${seconds}`;
 }
 
+/** The same for as long as the policy is. */
+const policyItems = new WeakMap<Limit, string>();
+
 function policyItem({ limit }: LimitReport): string {
-  return `"${limit.name}";q=${limit.quota};w=${Math.ceil(limit.windowMs / 1000)}`;
+  const known = policyItems.get(limit);
+  if (known !== undefined) return known;
+  const item = `"${limit.name}";q=${limit.quota};w=${Math.ceil(limit.windowMs / 1000)}`;
+  policyItems.set(limit, item);
+  return item;
 }

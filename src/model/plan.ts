@@ -17,6 +17,11 @@ export interface Limit {
   readonly per: LimitPer;
 }
 
+/** What a client that has been away may draw at once. Under GCRA the count of what is left begins at the burst, not at the quota. */
+export function capacityOf(limit: Limit): number {
+  return limit.algorithm === 'gcra' ? limit.burst : limit.quota;
+}
+
 export interface Plan {
   readonly name: string;
   readonly limits: readonly Limit[];

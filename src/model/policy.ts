@@ -3,6 +3,7 @@ import type { DenialReason } from './denials.ts';
 import type { Digest } from './ids.ts';
 import type { Limit, Plan } from './plan.ts';
 import type { HostTable, RouteRule } from './route-rule.ts';
+import type { Anonymous } from './standing-answer.ts';
 import type { Role } from './subject.ts';
 
 /** A policy file after validation: everything that can be computed once per policy has been. Immutable; swapped whole. */
@@ -25,6 +26,7 @@ export interface CompiledPolicy {
   readonly roleScopes: ReadonlyMap<Role, ReadonlySet<string>>;
   /** Always holds `default`. */
   readonly plans: ReadonlyMap<string, Plan>;
+  readonly anonymous: Anonymous;
   /** The limit of failed authentications per client address; `null`: switched off. */
   readonly failedAuthentications: Limit | null;
   readonly clientAddress: ClientAddressSource;

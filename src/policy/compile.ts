@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { KeyFormat } from '../key-text/key-format.ts';
 import type { ClientAddressSource, CompiledPolicy } from '../model/policy.ts';
+import { anonymous } from '../model/standing-answer.ts';
 import { compileCredentials, compileWantedHeaders } from './compile-credentials.ts';
 import { compileErrors } from './compile-errors.ts';
 import { compileFailedAuthentications, compilePlans } from './compile-plans.ts';
@@ -68,6 +69,7 @@ function compileFile(parsed: ParsedPolicy, identity: Identity, findings: Finding
   const wantedHeaders = compileWantedHeaders(credentials, clientAddress);
   const lookalikeHeaders = compileLookalikes(principalHeaders, wantedHeaders.length, findings);
   const routes = compileRoutes(parsed, { credentials, plans, findings });
+  const stripHeaders = compileStripHeaders(file.strip_headers, principalHeaders, findings);
   const impliedScopes = compileImpliedScopes(file.scopes, findings);
   warnOfOutageForm(file, findings);
   return {
@@ -80,11 +82,12 @@ function compileFile(parsed: ParsedPolicy, identity: Identity, findings: Finding
     impliedScopes,
     roleScopes: compileRoleScopes(file.roles, impliedScopes),
     plans,
+    anonymous: anonymous(Object.values(principalHeaders), stripHeaders, plans),
     failedAuthentications: compileFailedAuthentications(file.failed_authentications, findings),
     clientAddress,
     principalHeaders,
     lookalikeHeaders,
-    stripHeaders: compileStripHeaders(file.strip_headers, principalHeaders, findings),
+    stripHeaders,
     publicOrigins: compilePublicOrigins(file.public_origins, findings),
     rateLimitReset: file.rate_limit_headers.reset,
     errors: compileErrors(file.errors, findings),

@@ -9,6 +9,7 @@ import { encodeAnswer } from '../../src/envoy/encode-answer.ts';
 import type { Answer, DeniedAnswer, HeaderLine, OkAnswer } from '../../src/model/answer.ts';
 import { SLOT_NAMES } from '../../src/model/request.ts';
 import { loadProtoOracle } from '../support/proto-oracle.ts';
+import { wholeAllow, wholeMetadata } from '../support/whole-answer.ts';
 
 const ROUNDS = 7;
 const ROUND_MS = 300;
@@ -66,18 +67,21 @@ function microsecondsEach(work: () => unknown): number {
 function typicalAllow(): OkAnswer {
   return {
     kind: 'ok',
-    principalHeaders: {
-      lines: [
-        { name: 'x-principal-id', value: 'usr_01hzy3k9qv4t' },
-        { name: 'x-principal-organization', value: 'org_01hzy3k9qv4t' },
+    standing: {
+      requestHeaders: [
         { name: 'x-principal-scopes', value: 'admin read write' },
         { name: 'x-principal-plan', value: 'developer' },
-        { name: 'x-credential-id', value: '0123456789' },
         { name: 'x-auth-method', value: 'api_key' },
       ],
+      removeRequestHeaders: ['ratelimit', 'ratelimit-policy'],
+      metadata: [['plan', 'developer']],
       encoded: undefined,
     },
-    requestHeaders: [],
+    requestHeaders: [
+      { name: 'x-principal-id', value: 'usr_01hzy3k9qv4t' },
+      { name: 'x-principal-organization', value: 'org_01hzy3k9qv4t' },
+      { name: 'x-credential-id', value: '0123456789' },
+    ],
     removeRequestHeaders: ['authorization', 'x-api-key'],
     removeQueryParameters: [],
     responseHeaders: [
@@ -93,7 +97,6 @@ function typicalAllow(): OkAnswer {
       ['principal', 'usr_01hzy3k9qv4t'],
       ['key_id', '0123456789'],
       ['organization', 'org_01hzy3k9qv4t'],
-      ['plan', 'developer'],
       ['rule', 'scans-read'],
     ],
   };
@@ -135,7 +138,7 @@ function responseOf(answer: Answer): object {
       append_action: 2,
     }));
   const fields = Object.fromEntries(
-    answer.metadata.map(([name, text]) => [name, { stringValue: text }]),
+    wholeMetadata(answer).map(([name, text]) => [name, { stringValue: text }]),
   );
   const metadata = { dynamic_metadata: { fields } };
   if (answer.kind === 'denied') {
@@ -146,11 +149,12 @@ function responseOf(answer: Answer): object {
     };
     return { status: { code: answer.code }, denied_response: denied, ...metadata };
   }
+  const whole = wholeAllow(answer);
   return {
     status: { code: 0 },
     ok_response: {
-      headers: options([...answer.principalHeaders.lines, ...answer.requestHeaders]),
-      headers_to_remove: answer.removeRequestHeaders,
+      headers: options(whole.requestHeaders),
+      headers_to_remove: whole.removeRequestHeaders,
       response_headers_to_add: options(answer.responseHeaders),
     },
     ...metadata,

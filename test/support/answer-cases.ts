@@ -3,6 +3,7 @@ import type { Answer, HeaderLine, MetadataField } from '../../src/model/answer.t
 import { type Random, seededRandom } from '../unit/limits/random.ts';
 import { loadProtoOracle, type OracleHeaderOption, type OracleResponse } from './proto-oracle.ts';
 import { randomText } from './random-check-request.ts';
+import { wholeAllow, wholeMetadata } from './whole-answer.ts';
 
 /** What Envoy reads from an answer, without the parts that protobuf fills in by itself. */
 export interface PlainResponse {
@@ -73,18 +74,20 @@ function plainHeader(option: OracleHeaderOption): PlainHeader {
 
 /** The contract of `Answer`, said again in plain terms. */
 function expectedOf(answer: Answer): PlainResponse {
+  const fields = wholeMetadata(answer);
   const metadata =
-    answer.metadata.length === 0
+    fields.length === 0
       ? undefined
-      : sorted([...new Map(answer.metadata.map(([name, value]) => [utf8(name), utf8(value)]))]);
+      : sorted([...new Map(fields.map(([name, value]) => [utf8(name), utf8(value)]))]);
   if (answer.kind === 'ok') {
+    const whole = wholeAllow(answer);
     return {
       code: 0,
       kind: 'ok_response',
       httpStatus: undefined,
       body: undefined,
-      headers: [...answer.principalHeaders.lines, ...answer.requestHeaders].map(expectedHeader),
-      headersToRemove: answer.removeRequestHeaders.map(printable),
+      headers: whole.requestHeaders.map(expectedHeader),
+      headersToRemove: whole.removeRequestHeaders.map(printable),
       responseHeaders: answer.responseHeaders.map(expectedHeader),
       queryParametersToRemove: answer.removeQueryParameters.map(utf8),
       metadata,
@@ -130,7 +133,12 @@ function randomAnswer(random: Random): Answer {
   if (random.below(2) === 0) {
     return {
       kind: 'ok',
-      principalHeaders: { lines: list(random, () => randomLine(random)), encoded: undefined },
+      standing: {
+        requestHeaders: list(random, () => randomLine(random)),
+        removeRequestHeaders: list(random, () => randomAnything(random)),
+        metadata: list(random, () => [randomAnything(random), randomAnything(random)]),
+        encoded: undefined,
+      },
       requestHeaders: list(random, () => randomLine(random)),
       removeRequestHeaders: list(random, () => randomAnything(random)),
       removeQueryParameters: list(random, () => randomAnything(random)),

@@ -63,7 +63,7 @@ export async function startCheckProbe(
 
 export const line = (name: string, value: string): HeaderLine => ({ name, value });
 
-type OkChanges = Partial<Omit<OkAnswer, 'kind' | 'principalHeaders'>> & {
+type OkChanges = Partial<Omit<OkAnswer, 'kind' | 'standing'>> & {
   readonly principalHeaders?: readonly HeaderLine[];
 };
 
@@ -82,7 +82,12 @@ export function allowing(changes: OkChanges = {}): ProbeHandler {
       ['credential', 'key_1'],
     ],
     ...rest,
-    principalHeaders: { lines: principalHeaders, encoded: undefined },
+    standing: {
+      requestHeaders: principalHeaders,
+      removeRequestHeaders: [],
+      metadata: [],
+      encoded: undefined,
+    },
   });
   return () => Buffer.from(bytes);
 }

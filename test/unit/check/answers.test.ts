@@ -10,6 +10,7 @@ import {
   tell,
   verdict,
 } from '../../support/story.ts';
+import { wholeAllow, wholeMetadata } from '../../support/whole-answer.ts';
 
 const YAML = `
 version: 1
@@ -49,10 +50,7 @@ function answerOf(outcome: Outcome): Answer {
 }
 
 function lines(answer: Answer): Record<string, string[]> {
-  const all =
-    answer.kind === 'ok'
-      ? [...answer.principalHeaders.lines, ...answer.requestHeaders]
-      : answer.headers;
+  const all = answer.kind === 'ok' ? wholeAllow(answer).requestHeaders : answer.headers;
   const grouped: Record<string, string[]> = {};
   for (const { name, value } of all) grouped[name] = [...(grouped[name] ?? []), value];
   return grouped;
@@ -86,8 +84,10 @@ describe('principal headers', () => {
   ])('are all removed for %s', (_name, path) => {
     const answer = answerOf(tell({ policy, memory: fresh() }, { path }));
     if (answer.kind !== 'ok') throw new Error('must allow');
-    expect(answer.principalHeaders.lines).toEqual([]);
-    expect(answer.removeRequestHeaders).toEqual(expect.arrayContaining(PRINCIPAL_HEADERS));
+    expect(wholeAllow(answer).requestHeaders).toEqual([]);
+    expect(wholeAllow(answer).removeRequestHeaders).toEqual(
+      expect.arrayContaining(PRINCIPAL_HEADERS),
+    );
   });
 
   it('that are empty are removed, so that the client’s own cannot stay', () => {
@@ -95,7 +95,7 @@ describe('principal headers', () => {
     const answer = answerOf(tell({ policy, memory }, { path: '/public', headers: bearer }));
     if (answer.kind !== 'ok') throw new Error('must allow');
     expect(lines(answer)['x-principal-scopes']).toBeUndefined();
-    expect(answer.removeRequestHeaders).toContain('x-principal-scopes');
+    expect(wholeAllow(answer).removeRequestHeaders).toContain('x-principal-scopes');
   });
 
   it('never stand in both lists: Envoy removes after it sets', () => {
@@ -103,7 +103,8 @@ describe('principal headers', () => {
       const answer = answerOf(tell({ policy, memory: fresh() }, { path, headers: bearer }));
       if (answer.kind !== 'ok') throw new Error('must allow');
       const set = Object.keys(lines(answer));
-      expect(set.filter((name) => answer.removeRequestHeaders.includes(name))).toEqual([]);
+      const { removeRequestHeaders } = wholeAllow(answer);
+      expect(set.filter((name) => removeRequestHeaders.includes(name))).toEqual([]);
     }
   });
 
@@ -124,8 +125,13 @@ describe('the credential', () => {
   const strip = (path: string, headers: Record<string, string | string[]>) => {
     const answer = answerOf(tell({ policy, memory: fresh() }, { path, headers }));
     if (answer.kind !== 'ok') throw new Error('must allow');
-    const { removeRequestHeaders, removeQueryParameters, requestHeaders } = answer;
-    return { removeRequestHeaders, removeQueryParameters, requestHeaders };
+    const { removeRequestHeaders } = wholeAllow(answer);
+    const cookies = answer.requestHeaders.filter(({ name }) => name === 'cookie');
+    return {
+      removeRequestHeaders,
+      removeQueryParameters: answer.removeQueryParameters,
+      requestHeaders: cookies,
+    };
   };
 
   it('is removed from the header that held it', () => {
@@ -353,7 +359,7 @@ describe('denials', () => {
 
   it('tell Envoy the true reason as dynamic metadata', () => {
     const outcome = tell({ policy, memory: fresh() }, { path: '/hidden' });
-    expect(answerOf(outcome).metadata).toEqual([
+    expect(wholeMetadata(answerOf(outcome))).toEqual([
       ['decision_id', 'd-1'],
       ['reason', 'credential_missing'],
       ['rule', 'hidden'],

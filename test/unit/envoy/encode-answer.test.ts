@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { encodeAnswer } from '../../../src/envoy/encode-answer.ts';
-import type { Answer, DeniedAnswer, OkAnswer } from '../../../src/model/answer.ts';
+import type { Answer, DeniedAnswer, OkAnswer, StandingAnswer } from '../../../src/model/answer.ts';
 import { createResponseReader } from '../../support/answer-cases.ts';
 
 const read = createResponseReader();
 
+const standing = (changes: Partial<StandingAnswer> = {}): StandingAnswer => ({
+  requestHeaders: [],
+  removeRequestHeaders: [],
+  metadata: [],
+  encoded: undefined,
+  ...changes,
+});
+
 const allow = (changes: Partial<OkAnswer> = {}): OkAnswer => ({
   kind: 'ok',
-  principalHeaders: { lines: [], encoded: undefined },
+  standing: standing(),
   requestHeaders: [],
   removeRequestHeaders: [],
   removeQueryParameters: [],
@@ -49,13 +57,14 @@ describe('the bytes', () => {
 describe('an allow', () => {
   it('says everything, in the order given', () => {
     const answer = allow({
-      principalHeaders: {
-        lines: [
+      standing: standing({
+        requestHeaders: [
           { name: 'x-principal-id', value: 'usr_1' },
           { name: 'x-principal-scopes', value: '' },
         ],
-        encoded: undefined,
-      },
+        removeRequestHeaders: ['x-principal-plan'],
+        metadata: [['plan', 'default']],
+      }),
       requestHeaders: [{ name: 'cookie', value: 'theme=dark' }],
       removeRequestHeaders: ['authorization', 'x-api-key'],
       removeQueryParameters: ['api_key', 'schlüssel'],
@@ -65,6 +74,7 @@ describe('an allow', () => {
       ],
       metadata: [
         ['decision_id', 'd1'],
+        ['plan', 'default'],
         ['principal', 'Zoë'],
       ],
     });
@@ -78,7 +88,7 @@ describe('an allow', () => {
         ['x-principal-scopes', '', true],
         ['cookie', 'theme=dark', true],
       ],
-      headersToRemove: ['authorization', 'x-api-key'],
+      headersToRemove: ['x-principal-plan', 'authorization', 'x-api-key'],
       responseHeaders: [
         ['x-ratelimit-limit', '100', true],
         ['ratelimit', '"minute";r=99;t=1', true],
@@ -86,19 +96,26 @@ describe('an allow', () => {
       queryParametersToRemove: ['api_key', 'schlüssel'],
       metadata: [
         ['decision_id', 'd1'],
+        ['plan', 'default'],
         ['principal', 'Zoë'],
       ],
     });
   });
 
-  it('encodes the headers of a principal once, into memory of their own', () => {
-    const lines = [{ name: 'x-principal-id', value: 'usr_1' }];
-    const principalHeaders = { lines, encoded: undefined as Uint8Array | undefined };
-    const first = hex(allow({ principalHeaders }));
-    const encoded = principalHeaders.encoded;
-    expect(encoded?.buffer.byteLength).toBe(encoded?.length);
-    expect(hex(allow({ principalHeaders }))).toBe(first);
-    expect(principalHeaders.encoded).toBe(encoded);
+  it('encodes what stands once, into memory of its own', () => {
+    const lasting = standing({
+      requestHeaders: [{ name: 'x-principal-plan', value: 'default' }],
+      removeRequestHeaders: ['ratelimit'],
+      metadata: [['plan', 'default']],
+    });
+    const first = hex(allow({ standing: lasting }));
+    const { encoded } = lasting;
+    for (const part of [encoded?.response, encoded?.metadata]) {
+      expect(part?.length).toBeGreaterThan(0);
+      expect(part?.buffer.byteLength).toBe(part?.length);
+    }
+    expect(hex(allow({ standing: lasting }))).toBe(first);
+    expect(lasting.encoded).toBe(encoded);
   });
 });
 
@@ -165,7 +182,7 @@ describe('no value can end its header line and begin another', () => {
   it.each(evil)('%s', (_, value, expected) => {
     const line = { name: 'x', value };
     const ok = allow({
-      principalHeaders: { lines: [line], encoded: undefined },
+      standing: standing({ requestHeaders: [line] }),
       requestHeaders: [line],
       responseHeaders: [line],
     });
