@@ -1,7 +1,4 @@
-import type { Clock } from './model/clock.ts';
-
-/** Runs `run` once after `delayMs`, unless the returned function is called before. */
-export type Schedule = (run: () => void, delayMs: number) => () => void;
+import type { Clock, Schedule } from './model/clock.ts';
 
 /**
  * What a process needs to serve, part by part. A part starts `not_ready`; `degraded` is for a loss that comes later,
@@ -21,6 +18,8 @@ export interface PartReport {
   readonly name: string;
   readonly state: PartState;
   readonly reason?: string;
+  /** When it came into this state, for this reason: milliseconds since the Unix epoch. */
+  readonly sinceMs: number;
 }
 
 /** As bad as its worst part. */
@@ -50,7 +49,13 @@ export interface StopReport {
 }
 
 export type LifecycleEvent =
-  | { readonly kind: 'part_changed'; readonly part: PartReport }
+  /** `from` is missing when the part is declared; `lastedMs` is how long it had been in that state. */
+  | {
+      readonly kind: 'part_changed';
+      readonly part: PartReport;
+      readonly from: PartState | undefined;
+      readonly lastedMs: number;
+    }
   | { readonly kind: 'readiness_changed'; readonly from: PartState; readonly to: PartState }
   /** `budgetMs`: how long the stop may take; the orchestrator's grace period must be longer. */
   | { readonly kind: 'stop_began'; readonly reason: string; readonly budgetMs: number }
@@ -81,7 +86,8 @@ export interface LifecycleOptions {
   readonly settleMs: number;
 }
 
-const SHUTDOWN_PART = 'shutdown';
+/** Not ready from the moment on that the process was told to stop. */
+const PROCESS_PART = 'process';
 
 export function createLifecycle({
   clock,
@@ -89,32 +95,9 @@ export function createLifecycle({
   onEvent,
   settleMs,
 }: LifecycleOptions): Lifecycle {
-  // The built-in part also keeps a process that declared nothing from being ready for nothing: see `readiness`.
-  const parts = new Map<string, PartReport>([
-    [SHUTDOWN_PART, { name: SHUTDOWN_PART, state: 'ready' }],
-  ]);
+  const parts = createParts(clock, onEvent);
   const phases: StopPhase[] = [];
-  let announced: PartState = 'not_ready';
-  let wasInTraffic = false;
   let stopping: Promise<StopReport> | undefined;
-
-  const readiness = (): Readiness => {
-    const reports = [...parts.values()];
-    const nothingDeclared = parts.size === 1;
-    return { state: nothingDeclared ? 'not_ready' : worstOf(reports), parts: reports };
-  };
-  const set = (part: PartReport): void => {
-    const before = parts.get(part.name);
-    if (before?.state === part.state && before.reason === part.reason) return;
-    parts.set(part.name, part);
-    onEvent({ kind: 'part_changed', part });
-    const { state } = readiness();
-    if (state === announced) return;
-    const from = announced;
-    announced = state;
-    if (state !== 'not_ready') wasInTraffic = true;
-    onEvent({ kind: 'readiness_changed', from, to: state });
-  };
 
   const runPhase = async (phase: StopPhase): Promise<PhaseReport> => {
     const startMs = clock().monoMs;
@@ -125,10 +108,10 @@ export function createLifecycle({
     return report;
   };
   const stopOnce = async (reason: string): Promise<StopReport> => {
-    const settle = wasInTraffic ? settleMs : 0;
+    const settle = parts.wasInTraffic() ? settleMs : 0;
     const budgetMs = phases.reduce((sum, phase) => sum + phase.deadlineMs, settle);
     onEvent({ kind: 'stop_began', reason, budgetMs });
-    set({ name: SHUTDOWN_PART, state: 'not_ready', reason: 'draining' });
+    parts.set({ name: PROCESS_PART, state: 'not_ready', reason: 'draining' });
     if (settle > 0) await new Promise<void>((resolve) => schedule(resolve, settle));
     const reports: PhaseReport[] = [];
     for (let phase = phases.pop(); phase !== undefined; phase = phases.pop()) {
@@ -143,14 +126,14 @@ export function createLifecycle({
   return {
     part(name) {
       if (parts.has(name)) throw new Error(`the part ${name} is declared twice`);
-      set({ name, state: 'not_ready', reason: 'starting' });
+      parts.set({ name, state: 'not_ready', reason: 'starting' });
       return {
-        ready: () => set({ name, state: 'ready' }),
-        degraded: (reason) => set({ name, state: 'degraded', reason }),
-        notReady: (reason) => set({ name, state: 'not_ready', reason }),
+        ready: () => parts.set({ name, state: 'ready' }),
+        degraded: (reason) => parts.set({ name, state: 'degraded', reason }),
+        notReady: (reason) => parts.set({ name, state: 'not_ready', reason }),
       };
     },
-    readiness,
+    readiness: parts.readiness,
     onStop(phase) {
       phases.push(phase);
     },
@@ -159,6 +142,39 @@ export function createLifecycle({
       return stopping;
     },
   };
+}
+
+/** The parts as they stand; tells of each change, and of each that the whole process goes through. */
+function createParts(clock: Clock, onEvent: LifecycleOptions['onEvent']) {
+  // The built-in part also keeps a process that declared nothing from being ready for nothing: see `readiness`.
+  const parts = new Map<string, PartReport>([
+    [PROCESS_PART, { name: PROCESS_PART, state: 'ready', sinceMs: clock().wallMs }],
+  ]);
+  let announced: PartState = 'not_ready';
+  let wasInTraffic = false;
+
+  const readiness = (): Readiness => {
+    const reports = [...parts.values()];
+    const nothingDeclared = parts.size === 1;
+    return { state: nothingDeclared ? 'not_ready' : worstOf(reports), parts: reports };
+  };
+  const set = (next: Omit<PartReport, 'sinceMs'>): void => {
+    const before = parts.get(next.name);
+    if (before?.state === next.state && before.reason === next.reason) return;
+    const { wallMs } = clock();
+    const part = { ...next, sinceMs: wallMs };
+    parts.set(part.name, part);
+    const lastedMs = Math.max(0, wallMs - (before?.sinceMs ?? wallMs));
+    onEvent({ kind: 'part_changed', part, from: before?.state, lastedMs });
+    const { state } = readiness();
+    if (state === announced) return;
+    const from = announced;
+    announced = state;
+    if (state !== 'not_ready') wasInTraffic = true;
+    onEvent({ kind: 'readiness_changed', from, to: state });
+  };
+  const has = (name: string): boolean => parts.has(name);
+  return { has, set, readiness, wasInTraffic: () => wasInTraffic };
 }
 
 function worstOf(parts: readonly PartReport[]): PartState {

@@ -37,13 +37,16 @@ function watchAnswers(askStore: () => Promise<SchemaStanding>, onFault: (error: 
   let timer: NodeJS.Timeout | undefined;
   let isAsking = false;
   // Begun when the store has just answered.
-  let standing: Standing = 'followed';
+  let standing: Standing = { kind: 'followed' };
   const ask = async (): Promise<void> => {
     if (isAsking) return;
     isAsking = true;
     try {
-      const { kind } = await askStore();
-      standing = kind === 'silent' ? 'silent' : 'followed';
+      const schema = await askStore();
+      standing =
+        schema.kind === 'silent'
+          ? { kind: 'silent', cause: schema.message, consequence: 'keys cannot be managed' }
+          : { kind: 'followed' };
     } catch (error) {
       onFault(error);
     } finally {

@@ -26,6 +26,8 @@ export interface CheckRoleParts extends Surroundings {
   readonly schema: SchemaStanding;
   readonly storePart: Part;
   readonly listener: Part;
+  /** With TLS only. */
+  readonly certificate: Part | undefined;
 }
 
 export interface OpenCheckRole {
@@ -44,7 +46,12 @@ export async function openCheckRole(
   const watch = watchStore({
     ...{ part: parts.storePart, telemetry, database: store.database, schema: parts.schema },
     onSchema: () => service.start(),
-    standing: () => storeStanding(service.follower.state(), systemClock().monoMs),
+    standing: () =>
+      storeStanding({
+        follower: service.follower.state(),
+        staleWindowMs: config.cache.staleWindowMs,
+        now: systemClock(),
+      }),
   });
   lifecycle.onStop({
     name: 'service',
@@ -54,14 +61,16 @@ export async function openCheckRole(
       await service.stop();
     },
   });
+  const grpc = await openGrpc(config, { ...parts, handler: service.handler });
+  if (grpc.kind === 'refused') return grpc;
   telemetry.metrics.readFrom({
     cache: () => service.memory.stats(),
     lookups: () => service.lookups.stats(),
     follower: () => service.follower.state(),
     limits: () => service.limits.stats(),
+    connections: () => grpc.value.connectionCount,
+    bounds: { ...config.cache, ...config.lookups },
   });
-  const grpc = await openGrpc(config, { ...parts, handler: service.handler });
-  if (grpc.kind === 'refused') return grpc;
   health.set = grpc.value.setServing;
   parts.listener.ready();
   telemetry.log('info', 'limits hold per replica: N replicas admit up to N times a quota');

@@ -8,7 +8,6 @@ import type {
   ReplicaRegistry,
   UsageStore,
 } from '../cache/ports.ts';
-import { systemTimers } from '../cache/timers.ts';
 import { UsageRecorder } from '../cache/usage-recorder.ts';
 import type { CheckHandler } from '../envoy/ports.ts';
 import { createRunner } from '../envoy/runner.ts';
@@ -16,7 +15,7 @@ import { LocalLimits, type PartitionSizes } from '../limits/local-store.ts';
 import type { CompiledPolicy } from '../model/policy.ts';
 import type { DecisionObserver } from '../telemetry/ports.ts';
 import { decisionIds } from './decision-ids.ts';
-import { systemClock } from './system.ts';
+import { systemClock, systemSchedule } from './system.ts';
 
 export interface CheckServiceParts {
   readonly policy: () => CompiledPolicy;
@@ -48,7 +47,7 @@ export interface CheckService {
 
 export function createCheckService(parts: CheckServiceParts): CheckService {
   const shared = {
-    ...{ clock: systemClock, timers: systemTimers, random: Math.random },
+    ...{ clock: systemClock, schedule: systemSchedule, random: Math.random },
     observer: parts.cacheObserver,
   };
   const { memory, lookups, follower } = composeCache(

@@ -57,9 +57,11 @@ export async function runDemo(flags: Flags, surroundings: Surroundings): Promise
     }
     for (const line of instructions(demo)) terminal.out(line);
     const ended = demo.envoy.exited.then((how) => `Envoy ended: ${how}`);
-    const why = await Promise.race([stopping.signal, ended]);
-    terminal.err(`${why}: stopping.`);
-    return why.startsWith('Envoy') ? 1 : 0;
+    const asked = stopping.signal.then((signal) => ({ why: signal, code: 0 }));
+    const broken = Promise.race([ended, demo.server.lost]).then((why) => ({ why, code: 1 }));
+    const { why, code } = await Promise.race([asked, broken]);
+    terminal.err(`${why.replace(/\.$/, '')}: stopping.`);
+    return code;
   } finally {
     for (const close of closers.reverse()) await close();
     stopping.ignore();

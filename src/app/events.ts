@@ -1,5 +1,5 @@
 import type { GrpcServerEvent } from '../grpc/ports.ts';
-import type { LifecycleEvent } from '../lifecycle.ts';
+import type { LifecycleEvent, Part } from '../lifecycle.ts';
 import { errorFields } from '../telemetry/error-fields.ts';
 import type { Log } from '../telemetry/ports.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -7,15 +7,19 @@ import type { Telemetry } from './telemetry.ts';
 /** What the lifecycle tells, as log lines. */
 export function tellLifecycle(event: LifecycleEvent, log: Log): void {
   switch (event.kind) {
-    case 'part_changed':
-      log('info', 'part changed', {
-        part: event.part.name,
-        state: event.part.state,
-        reason: event.part.reason,
-      });
+    case 'part_changed': {
+      const { part, from, lastedMs } = event;
+      const { name, state, reason } = part;
+      // That every part begins as not ready is no news.
+      const level = from === undefined ? 'debug' : 'info';
+      log(level, 'part changed', { part: name, from, state, reason, after_ms: lastedMs });
       break;
+    }
     case 'readiness_changed':
-      log('info', 'readiness changed', { from: event.from, to: event.to });
+      log(event.to === 'degraded' ? 'warn' : 'info', 'readiness changed', {
+        from: event.from,
+        to: event.to,
+      });
       break;
     case 'stop_began':
       log('info', 'stopping', { reason: event.reason, budget_ms: event.budgetMs });
@@ -36,8 +40,14 @@ export function tellLifecycle(event: LifecycleEvent, log: Log): void {
   }
 }
 
+export interface GrpcListeners {
+  readonly telemetry: Telemetry;
+  /** With TLS only. */
+  readonly certificate: Part | undefined;
+}
+
 /** What the gRPC server tells of itself. */
-export function tellGrpc(event: GrpcServerEvent, telemetry: Telemetry): void {
+export function tellGrpc(event: GrpcServerEvent, { telemetry, certificate }: GrpcListeners): void {
   const { log, logBounded, onFault, metrics } = telemetry;
   switch (event.kind) {
     case 'handler_failed':
@@ -49,11 +59,15 @@ export function tellGrpc(event: GrpcServerEvent, telemetry: Telemetry): void {
       logBounded('error', 'a reply that cannot be sent', { bytes: event.bytes });
       break;
     case 'certificate_loaded':
+      metrics.certificateLoaded(event.notAfterMs);
+      certificate?.ready();
       log('info', 'certificate in use', {
         not_after: new Date(event.notAfterMs).toISOString(),
       });
       break;
     case 'certificate_rejected':
+      metrics.certificateRejected();
+      certificate?.degraded('the changed certificate files cannot be used (see the log)');
       log('error', 'certificate rejected, the one before stays in use', {
         problem: event.message,
       });

@@ -5,7 +5,7 @@ import type { CheckHandler } from '../envoy/ports.ts';
 import { createGrpcServer, type GrpcServer } from '../grpc/server.ts';
 import { GrpcStartError } from '../grpc/start-error.ts';
 import type { TlsFiles } from '../grpc/tls.ts';
-import type { Lifecycle } from '../lifecycle.ts';
+import type { Lifecycle, Part } from '../lifecycle.ts';
 import { tellGrpc } from './events.ts';
 import { systemClock, systemSchedule } from './system.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -17,12 +17,14 @@ interface Surroundings {
   readonly telemetry: Telemetry;
   readonly lifecycle: Lifecycle;
   readonly handler: CheckHandler;
+  /** With TLS only. */
+  readonly certificate: Part | undefined;
 }
 
 /** The listener that Envoy asks. */
 export async function openGrpc(
   config: ServeConfig,
-  { telemetry, lifecycle, handler }: Surroundings,
+  { telemetry, lifecycle, handler, certificate }: Surroundings,
 ): Promise<Result<GrpcServer>> {
   const { checkListen, tls, drain } = config;
   try {
@@ -32,7 +34,7 @@ export async function openGrpc(
       handler,
       fallback: fallbackReply(),
       ...{ clock: systemClock, schedule: systemSchedule, random: Math.random },
-      onEvent: (event) => tellGrpc(event, telemetry),
+      onEvent: (event) => tellGrpc(event, { telemetry, certificate }),
     });
     lifecycle.onStop({
       name: 'grpc',

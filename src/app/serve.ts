@@ -3,7 +3,7 @@ import type { Environment } from '../config/read-config.ts';
 import { type StopReport, stopOnSignals } from '../lifecycle.ts';
 import { openLogSink } from '../telemetry/logger.ts';
 import { readCheckedServeConfig } from './read-serve-config.ts';
-import { startServer } from './server.ts';
+import { type RunningServer, startServer } from './server.ts';
 
 interface Surroundings {
   readonly terminal: Terminal;
@@ -38,8 +38,15 @@ export async function runServe(
   });
   process.on('SIGHUP', () => void reloadOnceStarted(starting));
   const started = await starting;
-  if (started.kind === 'ok') return stopped;
+  if (started.kind === 'ok') return Promise.race([stopped, stopWhenLost(started.value, terminal)]);
   for (const line of started.message.split('\n')) terminal.err(`latchkey: ${line}`);
+  return 1;
+}
+
+async function stopWhenLost(server: RunningServer, terminal: Terminal): Promise<number> {
+  const problem = await server.lost;
+  terminal.err(`latchkey: ${problem} Stopping.`);
+  await server.stop(problem);
   return 1;
 }
 

@@ -20,10 +20,15 @@ export interface RunningServer {
   readonly database: Database;
   readonly policy: () => FilePolicy;
   readonly adminAddress: { readonly host: string; readonly port: number };
+  /** Resolves when it cannot go on and is to be stopped, with what to tell the operator. */
+  readonly lost: Promise<string>;
   /** Reads the policy file and the certificates now. */
   reload(): Promise<void>;
   stop(reason?: string): Promise<StopReport>;
 }
+
+const POLICY_REJECTED =
+  'the changed policy file has errors (see the log); the one before stays in force';
 
 /** With the drain's default times a stop takes at most 25 seconds: less than the 30 that Kubernetes gives. */
 const STORE_CLOSE_MS = 3000;
@@ -81,6 +86,8 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
     store: lifecycle.part('store'),
   };
   const listener = config.role === 'api' ? undefined : lifecycle.part('listener');
+  const certificate = listener && config.tls ? lifecycle.part('certificate') : undefined;
+  telemetry.metrics.readParts(() => lifecycle.readiness().parts);
   const policy = await openPolicy(config.policyFile, { ...around, part: parts.policy });
   if (policy.kind === 'refused') return policy;
   const store = await openStore(config.store, {
@@ -94,6 +101,9 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
     deadlineMs: config.store.kind === 'embedded' ? EMBEDDED_CLOSE_MS : STORE_CLOSE_MS,
     run: () => store.value.close(),
   });
+  void store.value.lost.then((problem) => {
+    telemetry.log('error', 'the embedded Postgres is lost', { problem });
+  });
 
   const admin = await openAdmin(config, around);
   if (admin.kind === 'refused') return admin;
@@ -103,7 +113,9 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
   const opened = { ...around, policy: policy.value, store: store.value, schema };
   const roleParts = { ...opened, storePart: parts.store };
   const check =
-    listener === undefined ? undefined : await openCheckRole(config, { ...roleParts, listener });
+    listener === undefined
+      ? undefined
+      : await openCheckRole(config, { ...roleParts, listener, certificate });
   if (check?.kind === 'refused') return check;
   if (check === undefined) openApiRole(roleParts);
   const { host, port } = admin.value.address;
@@ -114,6 +126,7 @@ async function open(config: ServeConfig, around: Surroundings): Promise<Result<R
     database: store.value.database,
     policy: policy.value.current,
     adminAddress: admin.value.address,
+    lost: store.value.lost,
     async reload() {
       await Promise.all([policy.value.reload(), check?.value.reloadCertificates()]);
     },
@@ -140,7 +153,7 @@ async function openPolicy(
     path: file,
     onEvent(event) {
       tell(event);
-      if (event.kind === 'rejected') part.degraded('the changed policy file was rejected');
+      if (event.kind === 'rejected') part.degraded(POLICY_REJECTED);
       else part.ready();
     },
   });

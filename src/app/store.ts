@@ -2,8 +2,9 @@ import type { Result } from '../accounts/result.ts';
 import { refusal } from '../accounts/result.ts';
 import type { StoreConfig } from '../config/serve-config.ts';
 import { ConnectionUrlError } from '../postgres/client.ts';
-import { findEmbeddedPostgres, startEmbeddedPostgres } from '../postgres/embedded.ts';
+import { findEmbeddedPostgres } from '../postgres/embedded.ts';
 import { EmbeddedPostgresError } from '../postgres/embedded-error.ts';
+import { startKeptPostgres } from '../postgres/embedded-keeper.ts';
 import type { PostgresLog } from '../postgres/log.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { createDatabase, type Database } from '../postgres/pool.ts';
@@ -14,6 +15,8 @@ export interface OpenStore {
   readonly url: string;
   /** For LISTEN: a direct address. */
   readonly listenUrl: string;
+  /** Resolves when an embedded server ended and cannot be brought back, with what to tell the operator. */
+  readonly lost: Promise<string>;
   close(): Promise<void>;
 }
 
@@ -36,7 +39,8 @@ export async function openStore(
     if (config.kind === 'database') {
       const database = createDatabase({ ...config, ...options });
       const listenUrl = config.listenUrl ?? config.url;
-      return okStore({ database, url: config.url, listenUrl, close: () => database.close() });
+      const close = () => database.close();
+      return okStore({ database, url: config.url, listenUrl, lost: NEVER, close });
     }
     return okStore(await openEmbedded(config.dataDir, options));
   } catch (error) {
@@ -46,6 +50,8 @@ export async function openStore(
     throw error;
   }
 }
+
+const NEVER = new Promise<never>(() => {});
 
 const okStore = (value: OpenStore): Result<OpenStore> => ({ kind: 'ok', value });
 
@@ -57,11 +63,12 @@ async function openEmbedded(dataDir: string, options: StoreOptions): Promise<Ope
       database,
       url: runningUrl,
       listenUrl: runningUrl,
+      lost: NEVER,
       close: () => database.close(),
     };
   }
-  const server = await startEmbeddedPostgres({ dataDir, log: options.log });
-  const { url } = server;
+  const server = await startKeptPostgres({ dataDir, log: options.log });
+  const { url, lost } = server;
   try {
     await migrate(url, { log: options.log });
   } catch (error) {
@@ -73,6 +80,7 @@ async function openEmbedded(dataDir: string, options: StoreOptions): Promise<Ope
     database,
     url,
     listenUrl: url,
+    lost,
     async close() {
       await database.close();
       await server.stop();

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../model/clock.ts';
+import type { Clock, Schedule } from '../model/clock.ts';
 
 /** The process's own sources of time and chance; everything below takes them as arguments. */
 export const systemClock: Clock = () => ({ wallMs: Date.now(), monoMs: performance.now() });
 
-/** Runs `run` once, later, unless cancelled. */
-export const systemSchedule = (run: () => void, delayMs: number): (() => void) => {
+/** A timer keeps the process alive: whoever starts one cancels it when it stops. */
+export const systemSchedule: Schedule = (run, delayMs) => {
   const handle = setTimeout(run, delayMs);
   return () => clearTimeout(handle);
 };

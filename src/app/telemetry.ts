@@ -1,21 +1,24 @@
 import type { CacheObserver } from '../cache/ports.ts';
 import type { ServeConfig } from '../config/serve-config.ts';
 import type { FilePolicy } from '../policy/compile.ts';
-import { formatProblem } from '../policy/problem.ts';
+import { formatProblem, type PolicyProblem } from '../policy/problem.ts';
 import type { PolicyEvent } from '../policy/source.ts';
+import { StoreFaultError } from '../postgres/errors.ts';
+import { boundedLog } from '../telemetry/bounded-log.ts';
 import { DenialLog } from '../telemetry/denial-log.ts';
 import { errorFields } from '../telemetry/error-fields.ts';
 import { createLog, type LogSink } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createDecisionObserver } from '../telemetry/observer.ts';
-import type { DecisionObserver, Log } from '../telemetry/ports.ts';
+import type { DecisionObserver, Log, LogFields } from '../telemetry/ports.ts';
+import { storeProblem } from './store-problem.ts';
 import { systemClock } from './system.ts';
 
 /** How often seconds that are over are told of; see DenialLog.flush. */
 const DENIAL_FLUSH_MS = 1000;
 
-/** A bug that every request meets, or a scan of the port, must not fill the disk. */
-const FLOOD_LINES_PER_SECOND_MAX = 5;
+/** Of a policy file that is something else altogether. */
+const POLICY_PROBLEM_LINES_MAX = 20;
 
 /** Opens where log lines go; told of each line that could not be written. */
 export type OpenSink = (onDropped: () => void) => LogSink;
@@ -27,7 +30,7 @@ export interface Telemetry {
   readonly cacheObserver: CacheObserver;
   /** As `log`, for what a stranger can bring about at will: the rest of a flood is not told. */
   readonly logBounded: Log;
-  /** A bug, or an outage that nobody expected. Its message stays out of the log. */
+  /** A bug, or a database that refuses us. */
   onFault(error: unknown): void;
   onPolicy(event: PolicyEvent, policy: () => FilePolicy, file: string): void;
   /** The last lines are written when it resolves. */
@@ -47,13 +50,14 @@ export function createTelemetry(
     onSuppressed: metrics.denialSuppressed,
   });
   const flushing = setInterval(() => denials.flush(), DENIAL_FLUSH_MS).unref();
-  const logFault = bounded(log);
+  const logFault = boundedLog(log, clock);
   const onFault = (error: unknown): void => {
     metrics.fault();
-    logFault('error', 'fault', errorFields(error));
+    if (error instanceof StoreFaultError) logFault('error', REFUSED, refusalFields(error));
+    else logFault('error', 'fault', errorFields(error));
   };
   return {
-    ...{ log, metrics, onFault, logBounded: bounded(log) },
+    ...{ log, metrics, onFault, logBounded: boundedLog(log, clock) },
     observer: createDecisionObserver(metrics, denials),
     cacheObserver: {
       loadEnded: metrics.lookupEnded,
@@ -66,20 +70,6 @@ export function createTelemetry(
       denials.flush();
       return sink.end();
     },
-  };
-}
-
-function bounded(log: Log): Log {
-  let startedMs = Number.NEGATIVE_INFINITY;
-  let count = 0;
-  return (level, message, fields) => {
-    const { monoMs } = systemClock();
-    if (monoMs - startedMs >= 1000) {
-      startedMs = monoMs;
-      count = 0;
-    }
-    count += 1;
-    if (count <= FLOOD_LINES_PER_SECOND_MAX) log(level, message, fields);
   };
 }
 
@@ -100,16 +90,33 @@ function tellPolicy(
     }
     case 'rejected':
       metrics.policyRejected();
-      for (const problem of event.errors) {
-        log('error', 'policy rejected, the one before stays in force', {
-          file,
-          problem: formatProblem(problem),
-        });
-      }
+      tellPolicyErrors(log, event.errors, file);
       return;
     case 'restored':
       metrics.policyRestored();
       log('info', 'policy file is again what is in force', { file, sha256: event.sha256 });
       return;
   }
+}
+
+function tellPolicyErrors(log: Log, errors: readonly PolicyProblem[], file: string): void {
+  for (const problem of errors.slice(0, POLICY_PROBLEM_LINES_MAX)) {
+    log('error', 'policy rejected, the one before stays in force', {
+      file,
+      problem: formatProblem(problem),
+    });
+  }
+  const untold = errors.length - POLICY_PROBLEM_LINES_MAX;
+  if (untold > 0) log('error', 'the policy has more errors', { file, errors: untold });
+}
+
+const REFUSED = 'the database refused a statement';
+
+/** SQLSTATE class 42, "syntax error or access rule violation": its messages name tables, columns and rights, never values. */
+const NAMES_ONLY = '42';
+
+function refusalFields(error: StoreFaultError): LogFields {
+  const { sqlState, constraint } = error;
+  const problem = sqlState.startsWith(NAMES_ONLY) ? storeProblem(error)?.message : undefined;
+  return { ...errorFields(error), sql_state: sqlState, constraint, problem };
 }

@@ -1,7 +1,8 @@
 import type { Part } from '../lifecycle.ts';
 import type { Database } from '../postgres/pool.ts';
 import { type SchemaStanding, schemaStanding } from './schema-standing.ts';
-import type { Standing } from './store-standing.ts';
+import type { Silence, Standing } from './store-standing.ts';
+import { systemClock } from './system.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** How often the store's standing is looked at: well within the seconds in which health checks look. */
@@ -24,13 +25,13 @@ export interface StoreWatchParts {
  * is silent. A later loss never makes it not ready: see lifecycle.ts.
  */
 export function watchStore(parts: StoreWatchParts): { stop(): void } {
-  const { part } = parts;
+  const { part, database } = parts;
   const { log, onFault } = parts.telemetry;
+  const tell = createTeller(part, log);
   let isSchemaKnown = false;
   let isAsking = false;
   let isStopped = false;
   let lastProblem: string | undefined;
-  let told: Standing | undefined;
 
   const learn = (schema: SchemaStanding): void => {
     if (schema.kind === 'serves') {
@@ -39,7 +40,7 @@ export function watchStore(parts: StoreWatchParts): { stop(): void } {
       return;
     }
     const { kind, message } = schema;
-    part.notReady(kind === 'silent' ? 'the database has not answered yet' : message);
+    part.notReady(kind === 'silent' ? 'the database has not answered yet (see the log)' : message);
     if (message !== lastProblem)
       log('warn', 'the database cannot be used yet', { problem: message });
     lastProblem = message;
@@ -47,7 +48,7 @@ export function watchStore(parts: StoreWatchParts): { stop(): void } {
   const askAgain = async (): Promise<void> => {
     isAsking = true;
     try {
-      const schema = await schemaStanding(parts.database);
+      const schema = await schemaStanding(database);
       if (!isStopped) learn(schema);
     } catch (error) {
       onFault(error);
@@ -56,26 +57,8 @@ export function watchStore(parts: StoreWatchParts): { stop(): void } {
     }
   };
   const look = (): void => {
-    if (!isSchemaKnown) {
-      if (!isAsking) void askAgain();
-      return;
-    }
-    const standing = parts.standing();
-    if (standing === told) return;
-    told = standing;
-    switch (standing) {
-      case 'not_read':
-        part.notReady('the first change version has not been read yet');
-        break;
-      case 'silent':
-        part.degraded('the database does not answer; known keys work from memory');
-        log('warn', 'the database does not answer');
-        break;
-      case 'followed':
-        part.ready();
-        log('info', 'the database is followed');
-        break;
-    }
+    if (isSchemaKnown) tell(parts.standing());
+    else if (!isAsking) void askAgain();
   };
   learn(parts.schema);
   look();
@@ -85,5 +68,42 @@ export function watchStore(parts: StoreWatchParts): { stop(): void } {
       isStopped = true;
       clearInterval(timer);
     },
+  };
+}
+
+/** Tells each change of the standing once: to the part, and to the log with what only the operator is to know. */
+function createTeller(part: Part, log: Telemetry['log']): (standing: Standing) => void {
+  let told: Standing['kind'] | undefined;
+  let silentSinceMs: number | undefined;
+  const tellSilence = ({ consequence, cause }: Silence): void => {
+    part.degraded(`the database does not answer (see the log): ${consequence}`);
+    log('warn', 'the database does not answer', { cause, consequence });
+    silentSinceMs ??= systemClock().monoMs;
+  };
+  const tellFollowed = (): void => {
+    part.ready();
+    if (silentSinceMs === undefined) {
+      log('info', 'the database is followed');
+    } else {
+      const afterMs = Math.round(systemClock().monoMs - silentSinceMs);
+      log('info', 'the database answers again', { after_ms: afterMs });
+    }
+    silentSinceMs = undefined;
+  };
+  return (standing) => {
+    if (standing.kind === told) return;
+    told = standing.kind;
+    switch (standing.kind) {
+      case 'not_read':
+        part.notReady('the first change version has not been read yet');
+        break;
+      case 'silent':
+      case 'blind':
+        tellSilence(standing);
+        break;
+      case 'followed':
+        tellFollowed();
+        break;
+    }
   };
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../model/clock.ts';
+import type { Clock, Schedule } from '../model/clock.ts';
 import type { PrincipalCacheOptions } from './cache-options.ts';
 import { Circuit } from './circuit.ts';
 import { ChangeFollower } from './follower.ts';
@@ -9,7 +9,6 @@ import type {
   ChangeHints,
   CredentialSource,
   ReplicaRegistry,
-  Timers,
 } from './ports.ts';
 import { PrincipalCache } from './principal-cache.ts';
 
@@ -19,7 +18,7 @@ export interface CacheParts {
   readonly hints: ChangeHints;
   readonly registry: ReplicaRegistry;
   readonly clock: Clock;
-  readonly timers: Timers;
+  readonly schedule: Schedule;
   /** In [0, 1). */
   readonly random: () => number;
   readonly observer: CacheObserver;
@@ -40,20 +39,23 @@ export interface ComposedCache {
 
 /** The cache with what fills it and what keeps it true. Nothing runs before `follower.start()`. */
 export function composeCache(parts: CacheParts, settings: CacheSettings): ComposedCache {
-  const { clock, timers, random, observer } = parts;
+  const { clock, schedule, random, observer } = parts;
   const memory: PrincipalCache = new PrincipalCache({
     ...settings,
     random,
     onRefreshDue: (kind, digest) => lookups.refresh(kind, digest),
   });
-  const follower = new ChangeFollower({ ...parts, sink: memory });
+  const follower = new ChangeFollower({
+    ...{ ...parts, sink: memory },
+    onAnswer: () => lookups.retryWhatFailed(),
+  });
   const lookups: Lookups = new Lookups(
     {
       source: parts.source,
       cache: memory,
       circuit: new Circuit(),
       clock,
-      timers,
+      schedule,
       observer,
       loadTimeoutMs: settings.loadTimeoutMs,
       onForeignHistory: () => follower.hint(),

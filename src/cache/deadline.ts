@@ -1,8 +1,8 @@
 import { StoreUnavailableError } from '../model/change.ts';
-import type { Timers } from './ports.ts';
+import type { Schedule } from '../model/clock.ts';
 
 export interface Bound {
-  readonly timers: Timers;
+  readonly schedule: Schedule;
   readonly timeoutMs: number;
   /** Ends the call early, as the timeout would. */
   readonly signal?: AbortSignal;
@@ -13,7 +13,7 @@ export interface Bound {
  * socket that swallows everything must not hold anybody.
  */
 export function withDeadline<T>(
-  { timers, timeoutMs, signal }: Bound,
+  { schedule, timeoutMs, signal }: Bound,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -23,10 +23,13 @@ export function withDeadline<T>(
       settle(() => reject(error));
       controller.abort(error);
     };
-    const stop = () => giveUp('stopped while the store was asked');
-    const timer = timers.start(timeoutMs, () => giveUp(`no answer within ${timeoutMs} ms`));
+    const stop = () => giveUp('The store was being asked when the stop came.');
+    const cancelTimer = schedule(
+      () => giveUp(`The store did not answer within ${timeoutMs} ms.`),
+      timeoutMs,
+    );
     const settle = (finish: () => void) => {
-      timer.cancel();
+      cancelTimer();
       signal?.removeEventListener('abort', stop);
       finish();
     };

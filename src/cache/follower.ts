@@ -1,5 +1,5 @@
 import { type Change, type StorePosition, StoreUnavailableError } from '../model/change.ts';
-import type { Clock } from '../model/clock.ts';
+import type { Clock, Schedule } from '../model/clock.ts';
 import { Announcer } from './announcer.ts';
 import { withDeadline } from './deadline.ts';
 import type {
@@ -8,8 +8,6 @@ import type {
   ChangeHints,
   ChangeSink,
   ReplicaRegistry,
-  Timer,
-  Timers,
 } from './ports.ts';
 
 /** With its jitter and the time of a read, the poll alone shows a change within two seconds. */
@@ -33,10 +31,12 @@ export interface FollowerParts {
   readonly registry: ReplicaRegistry;
   readonly sink: ChangeSink;
   readonly clock: Clock;
-  readonly timers: Timers;
+  readonly schedule: Schedule;
   /** In [0, 1). */
   readonly random: () => number;
   readonly observer: CacheObserver;
+  /** The store has answered a read. Must return at once. */
+  readonly onAnswer: () => void;
 }
 
 export interface FollowerState {
@@ -49,6 +49,10 @@ export interface FollowerState {
   /** How far the store is known to be ahead. While it does not answer nothing is known: see `lastConfirmedMonoMs`. */
   readonly lagVersions: number;
   readonly firstReadDone: boolean;
+  /** What the last read met; `undefined` when it was answered. */
+  readonly problem: unknown;
+  /** When the registry was last told (monotonic); `undefined` before. */
+  readonly lastAnnouncedMonoMs: number | undefined;
 }
 
 type Bookmark = StorePosition & { readonly nonce: string | null };
@@ -65,10 +69,11 @@ export class ChangeFollower {
   #bookmark: Bookmark | undefined;
   #lastConfirmedMonoMs: number | undefined;
   #connected = false;
+  #problem: unknown;
   #reading: Promise<void> | undefined;
   #lastReadEndedMs = Number.NEGATIVE_INFINITY;
   #isHinted = false;
-  #nextRead: Timer | undefined;
+  #cancelNextRead = () => {};
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
@@ -99,7 +104,7 @@ export class ChangeFollower {
   /** Ends the read under way and leaves the registry; takes a few seconds at most, even while the store is away. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#nextRead?.cancel();
+    this.#cancelNextRead();
     await this.#parts.hints.stop();
     await this.#reading;
     await this.#announcer.stop();
@@ -114,17 +119,19 @@ export class ChangeFollower {
       lastConfirmedMonoMs: this.#lastConfirmedMonoMs,
       lagVersions: bookmark === undefined ? 0 : Math.max(0, newest - bookmark.version),
       firstReadDone: this.#lastConfirmedMonoMs !== undefined,
+      problem: this.#problem,
+      lastAnnouncedMonoMs: this.#announcer.announcedAtMs,
     };
   }
 
   #schedule(delayMs: number): void {
-    this.#nextRead?.cancel();
-    this.#nextRead = this.#parts.timers.start(delayMs, () => this.#startRead());
+    this.#cancelNextRead();
+    this.#cancelNextRead = this.#parts.schedule(() => this.#startRead(), delayMs);
   }
 
   #startRead(): void {
     if (this.#reading !== undefined || this.#stopping.signal.aborted) return;
-    this.#nextRead?.cancel();
+    this.#cancelNextRead();
     this.#isHinted = false;
     this.#reading = this.#readAll();
   }
@@ -132,7 +139,9 @@ export class ChangeFollower {
   async #readAll(): Promise<void> {
     try {
       while (!(await this.#readOnce()));
+      this.#problem = undefined;
     } catch (error) {
+      this.#problem = error;
       if (!(error instanceof StoreUnavailableError)) this.#parts.observer.fault(error);
     }
     this.#reading = undefined;
@@ -165,9 +174,9 @@ export class ChangeFollower {
   }
 
   #ask<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { timers } = this.#parts;
+    const { schedule } = this.#parts;
     const { signal } = this.#stopping;
-    return withDeadline({ timers, timeoutMs: READ_TIMEOUT_MS, signal }, call);
+    return withDeadline({ schedule, timeoutMs: READ_TIMEOUT_MS, signal }, call);
   }
 
   #apply(change: Change): void {
@@ -185,6 +194,7 @@ export class ChangeFollower {
   #confirm(startedMonoMs: number): true {
     this.#lastConfirmedMonoMs = startedMonoMs;
     this.#parts.sink.confirm(startedMonoMs);
+    this.#parts.onAnswer();
     if (this.#bookmark !== undefined) this.#announcer.announce(positionOf(this.#bookmark));
     return true;
   }

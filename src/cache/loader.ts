@@ -1,10 +1,10 @@
 import { StoreUnavailableError } from '../model/change.ts';
-import type { Clock } from '../model/clock.ts';
+import type { Clock, Schedule } from '../model/clock.ts';
 import type { Digest } from '../model/ids.ts';
 import type { CredentialKind, Fact } from '../model/memory.ts';
 import type { Circuit } from './circuit.ts';
 import { withDeadline } from './deadline.ts';
-import type { CacheObserver, CredentialSource, Timers } from './ports.ts';
+import type { CacheObserver, CredentialSource } from './ports.ts';
 import type { PrincipalCache } from './principal-cache.ts';
 
 /** Each further load begins after the change that fenced the last one, so a second one nearly always serves. */
@@ -15,7 +15,7 @@ export interface LoaderParts {
   readonly cache: PrincipalCache;
   readonly circuit: Circuit;
   readonly clock: Clock;
-  readonly timers: Timers;
+  readonly schedule: Schedule;
   readonly observer: CacheObserver;
   /** Of one load. It runs to its end whether or not anybody still waits. */
   readonly loadTimeoutMs: number;
@@ -47,12 +47,12 @@ async function loadOnce(
   kind: CredentialKind,
   digest: Digest,
 ): Promise<Loading | 'fenced'> {
-  const { source, cache, circuit, clock, timers, observer } = parts;
+  const { source, cache, circuit, clock, schedule, observer } = parts;
   const ticket = cache.ticket(clock());
   const durationMs = () => clock().monoMs - ticket.startedMonoMs;
   circuit.begin();
   try {
-    const loaded = await withDeadline({ timers, timeoutMs: parts.loadTimeoutMs }, (signal) =>
+    const loaded = await withDeadline({ schedule, timeoutMs: parts.loadTimeoutMs }, (signal) =>
       source.load(kind, digest, signal),
     );
     circuit.succeeded();

@@ -66,6 +66,7 @@ export class Lookups {
   #running = 0;
   #isPumpDue = false;
   #lastAnswerMonoMs = Number.NEGATIVE_INFINITY;
+  #lastFailed: Flight | undefined;
 
   constructor(parts: LoaderParts, options: LookupsOptions) {
     this.#parts = parts;
@@ -96,10 +97,21 @@ export class Lookups {
     // Not now: this is called in the middle of a hit.
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
-    this.#parts.timers.start(0, () => {
+    this.#parts.schedule(() => {
       this.#isPumpDue = false;
       this.#pump();
-    });
+    }, 0);
+  }
+
+  /**
+   * The store has answered the follower. While the circuit is open, the lookup that failed last is made again: only a lookup
+   * shows that lookups are answered, and the next request should not have to find out.
+   */
+  retryWhatFailed(): void {
+    const { circuit, clock } = this.#parts;
+    const failed = this.#lastFailed;
+    if (failed === undefined || !circuit.isOpen || !circuit.admits(clock().monoMs)) return;
+    this.refresh(failed.kind, failed.digest);
   }
 
   stats(): LookupsStats {
@@ -154,9 +166,9 @@ export class Lookups {
     if (patienceMs <= 0) return Promise.resolve(this.#tooLate(flight));
     const delayMs = Math.min(patienceMs, TIMER_MS_MAX);
     return new Promise((resolve) => {
-      const timer = this.#parts.timers.start(delayMs, () => resolve(this.#tooLate(flight)));
+      const cancel = this.#parts.schedule(() => resolve(this.#tooLate(flight)), delayMs);
       void flight.done.then((fact) => {
-        timer.cancel();
+        cancel();
         resolve(fact);
       });
     });
@@ -194,8 +206,13 @@ export class Lookups {
     flight.settle(fact);
   }
 
-  #factOf(loading: Loading, { kind, digest }: Flight): Fact {
-    if (loading.kind === 'failed') return this.#unanswered(kind, digest);
+  #factOf(loading: Loading, flight: Flight): Fact {
+    const { kind, digest } = flight;
+    if (loading.kind === 'failed') {
+      this.#lastFailed = flight;
+      return this.#unanswered(kind, digest);
+    }
+    this.#lastFailed = undefined;
     this.#lastAnswerMonoMs = this.#parts.clock().monoMs;
     if (loading.kind === 'unsettled') return unavailable('store', RETRY_AFTER_MS_MIN);
     return loading;

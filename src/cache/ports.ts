@@ -38,7 +38,10 @@ export interface ChangeHints {
   stop(): Promise<void>;
 }
 
-/** This replica's entry among its peers: who has seen which version. */
+/**
+ * This replica's entry among its peers: who has seen which version. One call at a time, and none after `deregister`: what
+ * keeps to that is the announcer.
+ */
 export interface ReplicaRegistry {
   /** Upserts name, position and time. Called after changes were applied, never before. */
   confirm(at: StorePosition, signal: AbortSignal): Promise<void>;
@@ -57,15 +60,6 @@ export interface KeyUse {
 export interface UsageStore {
   /** Forward-only: an older time never replaces a newer one. Keys that are gone are passed over. One entry per key. */
   recordUsage(entries: readonly KeyUse[], signal: AbortSignal): Promise<void>;
-}
-
-/** `setTimeout` as a port, so that tests move the time. */
-export interface Timers {
-  start(delayMs: number, run: () => void): Timer;
-}
-
-export interface Timer {
-  cancel(): void;
 }
 
 /**

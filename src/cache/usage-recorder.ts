@@ -1,7 +1,8 @@
 import { StoreUnavailableError } from '../model/change.ts';
+import type { Schedule } from '../model/clock.ts';
 import type { KeyId } from '../model/ids.ts';
 import { withDeadline } from './deadline.ts';
-import type { CacheObserver, KeyUse, Timer, Timers, UsageStore } from './ports.ts';
+import type { CacheObserver, KeyUse, UsageStore } from './ports.ts';
 
 /** How far "last used" may lag. Each key in use costs one row update per interval and replica. */
 const FLUSH_INTERVAL_MS = 30_000;
@@ -20,7 +21,7 @@ const WRITE_TIMEOUT_MS = 2_000;
 
 export interface UsageRecorderParts {
   readonly store: UsageStore;
-  readonly timers: Timers;
+  readonly schedule: Schedule;
   /** In [0, 1). */
   readonly random: () => number;
   readonly observer: Pick<CacheObserver, 'fault'>;
@@ -35,7 +36,7 @@ interface Use {
 export class UsageRecorder {
   readonly #parts: UsageRecorderParts;
   #uses = new Map<KeyId, Use>();
-  #nextFlush: Timer | undefined;
+  #cancelNextFlush = () => {};
   #flushing: Promise<void> | undefined;
   #isStopped = false;
 
@@ -50,11 +51,11 @@ export class UsageRecorder {
 
   start(): void {
     const jitter = 1 + FLUSH_JITTER * (2 * this.#parts.random() - 1);
-    this.#nextFlush = this.#parts.timers.start(FLUSH_INTERVAL_MS * jitter, () => {
-      void this.flush().then(() => {
-        if (!this.#isStopped) this.start();
-      });
-    });
+    const flush = async (): Promise<void> => {
+      await this.flush();
+      if (!this.#isStopped) this.start();
+    };
+    this.#cancelNextFlush = this.#parts.schedule(() => void flush(), FLUSH_INTERVAL_MS * jitter);
   }
 
   /** On the way of every request: one look into a map. */
@@ -80,7 +81,7 @@ export class UsageRecorder {
   /** Ends with one more flush. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#nextFlush?.cancel();
+    this.#cancelNextFlush();
     await this.#flushing;
     await this.flush();
   }
@@ -89,11 +90,11 @@ export class UsageRecorder {
     const entries: KeyUse[] = [];
     for (const [keyId, { atMs, address }] of this.#uses) entries.push({ keyId, atMs, address });
     this.#uses = new Map();
-    const { store, timers, observer } = this.#parts;
+    const { store, schedule, observer } = this.#parts;
     for (let from = 0; from < entries.length; from += BATCH_MAX) {
       const batch = entries.slice(from, from + BATCH_MAX);
       try {
-        await withDeadline({ timers, timeoutMs: WRITE_TIMEOUT_MS }, (signal) =>
+        await withDeadline({ schedule, timeoutMs: WRITE_TIMEOUT_MS }, (signal) =>
           store.recordUsage(batch, signal),
         );
       } catch (error) {

@@ -71,7 +71,8 @@ function createApp({ readiness, scrape, onFault }: AdminServerOptions): FastifyI
     // Probes must see what /readyz says until the very end, not a 503 of the framework.
     return503OnClosing: false,
     http: { maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
-    frameworkErrors: (_error, _request, reply) => sendProblem(reply, 400, 'bad_request'),
+    frameworkErrors: (_error, _request, reply) =>
+      sendProblem(reply, { status: 400, code: 'bad_request' }),
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   app.addHook('onRequest', async (request, reply) => {
@@ -81,7 +82,7 @@ function createApp({ readiness, scrape, onFault }: AdminServerOptions): FastifyI
   app.get('/livez', async () => ({ state: 'live' }));
   app.get('/readyz', async (_request, reply) => {
     const report = readiness();
-    return reply.code(report.state === 'not_ready' ? 503 : 200).send(report);
+    return reply.code(report.state === 'not_ready' ? 503 : 200).send(told(report));
   });
   app.get('/metrics', async (_request, reply) => {
     const { contentType, body } = await scrape();
@@ -89,25 +90,47 @@ function createApp({ readiness, scrape, onFault }: AdminServerOptions): FastifyI
   });
   app.setErrorHandler((error, _request, reply) => {
     onFault(error);
-    return sendProblem(reply, 500, 'internal_error');
+    return sendProblem(reply, { status: 500, code: 'internal_error' });
   });
   return app;
 }
 
-const PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
+/** For people: times as text, and what is wrong before what is not. */
+function told({ state, parts }: ReadinessReport): object {
+  const byTrouble = parts.toSorted((one, other) => TROUBLE[other.state] - TROUBLE[one.state]);
+  return {
+    state,
+    parts: byTrouble.map(({ sinceMs, ...part }) => ({
+      ...part,
+      since: new Date(sinceMs).toISOString(),
+    })),
+  };
+}
+
+const TROUBLE = { ready: 0, degraded: 1, not_ready: 2 } as const;
+
+const PATHS: readonly string[] = ['/livez', '/readyz', '/metrics'];
 
 /** Before anything else: neither a body nor what it claims to be is looked at, so the answer does not depend on them. */
 function refuseTheRest(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
-  const isKnown = PATHS.has(request.url.split('?', 1)[0] ?? '');
+  const isKnown = PATHS.includes(request.url.split('?', 1)[0] ?? '');
   if (isKnown && (request.method === 'GET' || request.method === 'HEAD')) return undefined;
   // Whoever comes with a body or to the wrong place is no scraper: nothing more is read from it.
   reply.header('connection', 'close');
-  if (!isKnown) return sendProblem(reply, 404, 'not_found');
-  return sendProblem(reply.header('allow', 'GET, HEAD'), 405, 'method_not_allowed');
+  if (!isKnown) return sendProblem(reply, { status: 404, code: 'not_found', paths: PATHS });
+  const problem = { status: 405, code: 'method_not_allowed' };
+  return sendProblem(reply.header('allow', 'GET, HEAD'), problem);
 }
 
-function sendProblem(reply: FastifyReply, status: number, code: string): FastifyReply {
-  return reply.code(status).type('application/json; charset=utf-8').send({ status, code });
+interface Problem {
+  readonly status: number;
+  readonly code: string;
+  /** Where there is something. */
+  readonly paths?: readonly string[];
+}
+
+function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply.code(problem.status).type('application/json; charset=utf-8').send(problem);
 }
 
 function listenProblem(error: unknown, { host, port }: AdminServerOptions['listen']): string {

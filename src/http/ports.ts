@@ -7,5 +7,7 @@ export interface ReadinessReport {
     readonly state: 'ready' | 'degraded' | 'not_ready';
     /** No secret, nothing of a client's. */
     readonly reason?: string;
+    /** Milliseconds since the Unix epoch. */
+    readonly sinceMs: number;
   }[];
 }

@@ -10,3 +10,6 @@ export interface Now {
 }
 
 export type Clock = () => Now;
+
+/** Runs `run` once after `delayMs`, unless the returned function is called before. */
+export type Schedule = (run: () => void, delayMs: number) => () => void;

@@ -60,20 +60,31 @@ interface Listening {
 async function listenUntilStopped(target: ConnectionTarget, context: Listening): Promise<void> {
   const { options, handlers, stop } = context;
   let failures = 0;
+  // A pooler takes every LISTEN for one transaction: after the first, one has to prove itself before it counts.
+  let isDoubted = false;
   while (!stop.aborted) {
     let connected = false;
+    const setConnected = (): void => {
+      if (!connected) handlers.onState(true);
+      connected = true;
+    };
     const stopped = untilAborted(stop);
     try {
       await listenOnce(target, {
         ...{ options, handlers, stop, stopped: stopped.promise },
         onListening() {
-          connected = true;
-          handlers.onState(true);
+          if (!isDoubted) setConnected();
           // Whatever was notified while nobody listened is found by the poll that this asks for.
           handlers.onHint();
         },
         onProven() {
+          if (failures > 0) options.log('info', 'Listening for changes again.');
           failures = 0;
+          isDoubted = false;
+          setConnected();
+        },
+        onDeaf() {
+          isDoubted = true;
         },
       });
     } catch (error) {
@@ -112,6 +123,8 @@ interface Connection extends Listening {
   readonly onListening: () => void;
   /** It still listens after a while; behind a pooler it would not. */
   readonly onProven: () => void;
+  /** It answers, and does not listen. */
+  readonly onDeaf: () => void;
 }
 
 /** One connection's life. Resolves only when told to stop; rejects when the connection is of no more use. */
@@ -153,7 +166,7 @@ async function listenOnce(target: ConnectionTarget, connection: Connection): Pro
 async function beat(
   client: Client,
   timeoutMs: number,
-  { options, stop, onProven }: Connection,
+  { options, stop, onProven, onDeaf }: Connection,
 ): Promise<void> {
   const text = 'SELECT 1 FROM pg_listening_channels() AS t (channel) WHERE channel = $1';
   while (!stop.aborted) {
@@ -163,6 +176,7 @@ async function beat(
     if (stop.aborted) return;
     const { rowCount } = await within(timeoutMs, client.query(text, [CHANNEL]));
     if (rowCount === 0) {
+      onDeaf();
       throw new Error(
         'the connection no longer listens (is it a pooler? LISTEN needs a direct one)',
       );

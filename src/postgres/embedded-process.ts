@@ -29,8 +29,8 @@ exec "$@" 3<&-
 
 export interface ServerProcess {
   readonly pid: number;
-  /** Resolves when the server is gone, whoever ended it. */
-  readonly exited: Promise<void>;
+  /** Resolves when the server is gone, whoever ended it, with how it ended: for the operator. */
+  readonly exited: Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -50,11 +50,11 @@ export async function startServerProcess(
 ): Promise<ServerProcess | 'port_taken'> {
   const messages: string[] = [];
   const child = spawnServer(start);
-  const exited = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
+  const exited = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(endingOf(code, signal, messages)));
     child.once('error', (error) => {
       messages.push(error.message);
-      resolve();
+      resolve(error.message);
     });
   });
   collectMessages(child, messages, start.log);
@@ -136,9 +136,20 @@ async function untilReady(folder: ServerFolder, child: ChildProcess): Promise<'r
 const isReady = (state: string | undefined): boolean =>
   state?.trim() === 'ready' || state?.trim() === 'standby';
 
+function endingOf(
+  code: number | null,
+  signal: NodeJS.Signals | null,
+  messages: readonly string[],
+): string {
+  if (signal !== null) return `killed by ${signal}`;
+  // Of the server's messages only what ended it: others may quote rows.
+  const why = messages.flatMap((message) => /(?:FATAL|PANIC): +(.*)$/.exec(message)?.[1] ?? []);
+  return [`exit code ${code}`, ...why.slice(-1)].join(': ');
+}
+
 async function stopServer(
   child: ChildProcess,
-  exited: Promise<void>,
+  exited: Promise<unknown>,
   log: PostgresLog,
 ): Promise<void> {
   const steps = [
@@ -161,7 +172,7 @@ function dismissWatcher(child: ChildProcess): void {
   if (pipe !== null && pipe !== undefined && 'end' in pipe) pipe.end('done\n');
 }
 
-async function settlesWithin(promise: Promise<void>, deadlineMs: number): Promise<boolean> {
+async function settlesWithin(promise: Promise<unknown>, deadlineMs: number): Promise<boolean> {
   const timer = new AbortController();
   const late = delay(deadlineMs, false, { signal: timer.signal }).catch(() => false);
   const settled = await Promise.race([promise.then(() => true), late]);

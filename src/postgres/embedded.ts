@@ -35,8 +35,8 @@ export interface EmbeddedPostgres {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** Resolves when the server is gone, whoever ended it. */
-  readonly exited: Promise<void>;
+  /** Resolves when the server is gone, whoever ended it, with how it ended. */
+  readonly exited: Promise<string>;
   /** A fast shutdown; harder when that takes too long. Safe to call twice. */
   stop(): Promise<void>;
 }

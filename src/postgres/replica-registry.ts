@@ -46,23 +46,14 @@ export function createReplicaRegistry(
   replica: ReplicaIdentity,
 ): ReplicaRegistry {
   let swept = false;
-  let leaving = false;
-  let confirming: Promise<unknown> = Promise.resolve();
   return {
     async confirm(at, signal) {
-      if (leaving) return;
-      const values = [replica.id, replica.name, at.epoch, at.version];
-      const confirmed = database.query(CONFIRM, values, signal);
-      confirming = confirmed.catch(() => {});
-      await confirmed;
+      await database.query(CONFIRM, [replica.id, replica.name, at.epoch, at.version], signal);
       if (swept) return;
       await database.query(SWEEP, [], signal);
       swept = true;
     },
     async deregister(signal) {
-      leaving = true;
-      // A confirmation still on its way would put the row back after it was taken out.
-      await confirming;
       await database.query(DEREGISTER, [replica.id], signal);
     },
   };

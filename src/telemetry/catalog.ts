@@ -26,7 +26,7 @@ export const CATALOG = {
   faults: {
     type: 'counter',
     name: 'latchkey_faults_total',
-    help: 'Errors that are bugs rather than outages. Each has a line in the log; any increase is worth a look.',
+    help: 'Errors that are no outages: bugs, and statements that the database refuses. Any increase is worth a look at the log.',
     labels: [],
   },
   cacheRequests: {
@@ -52,6 +52,18 @@ export const CATALOG = {
     name: 'latchkey_cache_entries',
     help: 'Entries in memory. kind is credential, subject or absence.',
     labels: ['kind'],
+  },
+  cacheCredentialsMax: {
+    type: 'gauge',
+    name: 'latchkey_cache_credentials_max',
+    help: 'Room for credentials in memory (LATCHKEY_CACHE_CREDENTIALS_MAX).',
+    labels: [],
+  },
+  cacheStaleWindow: {
+    type: 'gauge',
+    name: 'latchkey_cache_stale_window_seconds',
+    help: 'How long known keys go on working while the store is away (LATCHKEY_STALE_WINDOW).',
+    labels: [],
   },
   cacheEvictions: {
     type: 'counter',
@@ -83,22 +95,28 @@ export const CATALOG = {
     help: 'Lookups that wait for a connection. kind is request (somebody waits for it) or refresh.',
     labels: ['kind'],
   },
+  lookupsQueueMax: {
+    type: 'gauge',
+    name: 'latchkey_lookups_queue_max',
+    help: 'How many requests may wait for a lookup (LATCHKEY_LOOKUP_QUEUE_MAX); beyond it they get 503.',
+    labels: [],
+  },
   lookupCircuitOpen: {
     type: 'gauge',
     name: 'latchkey_lookup_circuit_open',
-    help: '1 while lookups are refused at once because the store did not answer lately.',
+    help: '1 while lookups are refused at once because the store did not answer the last ones. It is tried again every second.',
     labels: [],
   },
   followerConnected: {
     type: 'gauge',
     name: 'latchkey_follower_connected',
-    help: '1 while notifications of changes arrive. At 0 changes are seen by polling alone, within two seconds.',
+    help: '1 while notifications of changes arrive. At 0 changes are seen by polling alone, within two seconds: as expected behind a pooler.',
     labels: [],
   },
   followerVersion: {
     type: 'gauge',
     name: 'latchkey_follower_version',
-    help: 'Version of the last change that was applied; 0 before the first read.',
+    help: 'Version of the last change that was applied; 0 before the first read. Replicas of one database show the same.',
     labels: [],
   },
   followerLag: {
@@ -110,25 +128,31 @@ export const CATALOG = {
   followerConfirmedAge: {
     type: 'gauge',
     name: 'latchkey_follower_confirmed_age_seconds',
-    help: 'How long ago this replica last knew that it had seen every change. +Inf before the first read. Alert on it: beyond the stale window keys get 503.',
+    help: 'How long ago this replica last knew that it had seen every change. +Inf before the first read. Beyond the stale window every key gets 503.',
+    labels: [],
+  },
+  followerAnnouncedAge: {
+    type: 'gauge',
+    name: 'latchkey_follower_announced_age_seconds',
+    help: 'How long ago this replica last told the others which changes it has applied. +Inf before the first time. While it grows, `keys revoke --wait` waits for this replica.',
     labels: [],
   },
   limiterBuckets: {
     type: 'gauge',
     name: 'latchkey_limiter_buckets',
-    help: 'Counters in memory. partition is identity, address or failure.',
+    help: 'Limits being counted in memory. partition is identity (keys, users, organizations), address (of clients) or failure (failed authentications).',
     labels: ['partition'],
   },
   limiterBucketsMax: {
     type: 'gauge',
     name: 'latchkey_limiter_buckets_max',
-    help: 'Room for counters.',
+    help: 'Room for them (LATCHKEY_LIMITER_IDENTITIES_MAX and so on).',
     labels: ['partition'],
   },
   limiterEvictions: {
     type: 'counter',
     name: 'latchkey_limiter_evictions_total',
-    help: 'Forgotten counters. state is full (nothing was lost) or early (for lack of room: somebody could draw again too soon).',
+    help: 'Limits that were forgotten. state is full (nothing was drawn any more: no loss) or early (for lack of room: somebody may draw again too soon).',
     labels: ['partition', 'state'],
   },
   policyInfo: {
@@ -158,13 +182,13 @@ export const CATALOG = {
   policyReloadFailures: {
     type: 'counter',
     name: 'latchkey_policy_reload_failures_total',
-    help: 'Policy files that were rejected.',
+    help: 'Changed policy files that were rejected.',
     labels: [],
   },
   denialLinesSuppressed: {
     type: 'counter',
     name: 'latchkey_log_denials_suppressed_total',
-    help: 'Denials without a log line of their own, because there were too many of that reason in one second.',
+    help: 'Denials without a log line of their own, because there were too many of that reason in one second (LATCHKEY_DENIAL_LOG_RATE).',
     labels: ['reason'],
   },
   logLinesDropped: {
@@ -172,6 +196,30 @@ export const CATALOG = {
     name: 'latchkey_log_lines_dropped_total',
     help: 'Log lines lost because whoever reads the log was too slow or gone.',
     labels: [],
+  },
+  certificateNotAfter: {
+    type: 'gauge',
+    name: 'latchkey_certificate_not_after_timestamp_seconds',
+    help: 'When the certificate for Envoy’s connection runs out. Missing without TLS.',
+    labels: [],
+  },
+  certificateReloadSuccessful: {
+    type: 'gauge',
+    name: 'latchkey_certificate_last_reload_successful',
+    help: '0 while the certificate files cannot be used and the certificate before them stays in use. Missing without TLS.',
+    labels: [],
+  },
+  grpcConnections: {
+    type: 'gauge',
+    name: 'latchkey_grpc_connections',
+    help: 'Open connections of Envoys, health checks included. At 0 no Envoy asks this replica.',
+    labels: [],
+  },
+  partState: {
+    type: 'gauge',
+    name: 'latchkey_part_state',
+    help: '1 for the state in which a part of /readyz is: ready, degraded or not_ready; 0 for the other two.',
+    labels: ['part', 'state'],
   },
   buildInfo: {
     type: 'gauge',

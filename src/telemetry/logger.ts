@@ -30,14 +30,14 @@ export function createLog({ level, replica, sink }: LoggerOptions): Log {
     {
       level,
       base: { replica },
-      messageKey: 'message',
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: toAscii },
     },
     sink,
   );
-  return (lineLevel, message, fields = {}) => logger[lineLevel](fields, message);
+  // The message before the fields: whoever reads a terminal at night reads from the left.
+  return (lineLevel, message, fields = {}) => logger[lineLevel]({ message, ...fields });
 }
 
 /** A file descriptor (1 is standard output), written in the background. */

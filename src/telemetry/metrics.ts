@@ -4,8 +4,8 @@ import type { Clock } from '../model/clock.ts';
 import type { DenialReason } from '../model/denials.ts';
 import { CATALOG, type MetricEntry } from './catalog.ts';
 import { DecisionCounters } from './decision-counters.ts';
-import type { DecisionReport, MetricSources } from './ports.ts';
-import { type Reading, readingMetrics } from './reading-metrics.ts';
+import type { DecisionReport, MetricSources, PartReading } from './ports.ts';
+import { partReading, type Reading, readingMetrics } from './reading-metrics.ts';
 
 export interface MetricsOptions {
   readonly version: string;
@@ -25,6 +25,12 @@ export interface Metrics {
   policyRejected(): void;
   /** The file is again what is in force. */
   policyRestored(): void;
+  /** A certificate came into use, until `notAfterMs` (milliseconds since the Unix epoch). */
+  certificateLoaded(notAfterMs: number): void;
+  /** The changed files cannot be used. */
+  certificateRejected(): void;
+  /** From now on a scrape tells the state of each part. Once. */
+  readParts(parts: () => readonly PartReading[]): void;
   /** From now on a scrape reads these as well; before, their metrics are missing. Once. */
   readFrom(sources: MetricSources): void;
   /** The text of a scrape (Prometheus exposition format 0.0.4). */
@@ -43,16 +49,16 @@ const DURATION_BUCKETS_SECONDS = [
   0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];
 
+/** From a young collection to a full one of a large cache. */
+const GC_BUCKETS_SECONDS = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
 /** The event loop's delay is sampled this often; Node's 10 ms would wake an idle sidecar a hundred times a second. */
 const EVENT_LOOP_SAMPLE_MS = 100;
 
 /** Every metric, in a registry of its own; series that can be known are there from the start, at zero. */
 export function createMetrics({ version, nodeVersion, clock }: MetricsOptions): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({
-    register: registry,
-    eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
-  });
+  addProcessMetrics(registry);
   gauge(registry, CATALOG.buildInfo).labels(version, nodeVersion).set(1);
   const decisions = new DecisionCounters();
   register(registry, { entry: CATALOG.decisions, samples: () => decisions.samples() });
@@ -80,12 +86,51 @@ export function createMetrics({ version, nodeVersion, clock }: MetricsOptions): 
     denialSuppressed: (reason) => suppressed.labels(reason).inc(),
     logLineDropped: () => dropped.inc(),
     ...policyMetrics(registry, { clock, decisions }),
+    ...certificateMetrics(registry),
+    readParts: (parts) => register(registry, partReading(parts)),
     readFrom(sources) {
       for (const reading of readingMetrics(sources, clock)) register(registry, reading);
     },
     async scrape() {
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
+  };
+}
+
+/**
+ * Gauges with the name of counters, to which `promtool check metrics` objects; and the two whose figures Node gives by
+ * functions that are not public.
+ */
+const UNWANTED = [
+  'nodejs_active_resources_total',
+  ...['nodejs_active_handles', 'nodejs_active_handles_total'],
+  ...['nodejs_active_requests', 'nodejs_active_requests_total'],
+];
+
+function addProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({
+    register: registry,
+    eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
+    gcDurationBuckets: [...GC_BUCKETS_SECONDS],
+  });
+  for (const name of UNWANTED) registry.removeSingleMetric(name);
+}
+
+function certificateMetrics(
+  registry: Registry,
+): Pick<Metrics, 'certificateLoaded' | 'certificateRejected'> {
+  // Not before there is one: without TLS, gauges at 0 would say that it ran out in 1970.
+  let gauges: { readonly notAfter: Gauge; readonly successful: Gauge } | undefined;
+  return {
+    certificateLoaded(notAfterMs) {
+      gauges ??= {
+        notAfter: gauge(registry, CATALOG.certificateNotAfter),
+        successful: gauge(registry, CATALOG.certificateReloadSuccessful),
+      };
+      gauges.notAfter.set(notAfterMs / 1000);
+      gauges.successful.set(1);
+    },
+    certificateRejected: () => gauges?.successful.set(0),
   };
 }
 

@@ -33,6 +33,22 @@ export interface MetricSources {
   readonly lookups: () => LookupsReading;
   readonly follower: () => FollowerReading;
   readonly limits: () => Readonly<Record<'identity' | 'address' | 'failure', BucketsReading>>;
+  readonly connections: () => number;
+  /** What they are held against. */
+  readonly bounds: MetricBounds;
+}
+
+/** As configured. */
+export interface MetricBounds {
+  readonly credentialsMax: number;
+  readonly staleWindowMs: number;
+  readonly queueMax: number;
+}
+
+/** A part of readiness, as /readyz names it. Names are fixed words. */
+export interface PartReading {
+  readonly name: string;
+  readonly state: 'ready' | 'degraded' | 'not_ready';
 }
 
 /** Counts since the start, and sizes now. */
@@ -60,6 +76,7 @@ export interface FollowerReading {
   readonly position: { readonly version: number } | undefined;
   readonly lastConfirmedMonoMs: number | undefined;
   readonly lagVersions: number;
+  readonly lastAnnouncedMonoMs: number | undefined;
 }
 
 export interface BucketsReading {

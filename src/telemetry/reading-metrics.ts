@@ -1,6 +1,6 @@
 import type { Clock } from '../model/clock.ts';
 import { CATALOG, type MetricEntry } from './catalog.ts';
-import type { MetricSources } from './ports.ts';
+import type { MetricSources, PartReading } from './ports.ts';
 
 /** A value and the values of its labels. */
 export type Sample = readonly [value: number, ...labels: string[]];
@@ -17,10 +17,24 @@ export function readingMetrics(sources: MetricSources, clock: Clock): readonly R
     ...lookupReadings(sources),
     ...followerReadings(sources, clock),
     ...limiterReadings(sources),
+    { entry: CATALOG.grpcConnections, samples: () => [[sources.connections()]] },
   ];
 }
 
-function cacheReadings({ cache }: MetricSources): readonly Reading[] {
+const PART_STATES = ['ready', 'degraded', 'not_ready'] as const;
+
+/** One series for each state, so that an alert may name the one it means. */
+export function partReading(parts: () => readonly PartReading[]): Reading {
+  return {
+    entry: CATALOG.partState,
+    samples: () =>
+      parts().flatMap(({ name, state }) =>
+        PART_STATES.map((each): Sample => [flag(each === state), name, each]),
+      ),
+  };
+}
+
+function cacheReadings({ cache, bounds }: MetricSources): readonly Reading[] {
   return [
     {
       entry: CATALOG.cacheRequests,
@@ -40,11 +54,13 @@ function cacheReadings({ cache }: MetricSources): readonly Reading[] {
         [cache().absences, 'absence'],
       ],
     },
+    { entry: CATALOG.cacheCredentialsMax, samples: () => [[bounds.credentialsMax]] },
+    { entry: CATALOG.cacheStaleWindow, samples: () => [[bounds.staleWindowMs / 1000]] },
     { entry: CATALOG.cacheEvictions, samples: () => [[cache().evictions]] },
   ];
 }
 
-function lookupReadings({ lookups }: MetricSources): readonly Reading[] {
+function lookupReadings({ lookups, bounds }: MetricSources): readonly Reading[] {
   return [
     { entry: CATALOG.lookupsInFlight, samples: () => [[lookups().running]] },
     {
@@ -54,21 +70,26 @@ function lookupReadings({ lookups }: MetricSources): readonly Reading[] {
         [lookups().queuedRefreshes, 'refresh'],
       ],
     },
+    { entry: CATALOG.lookupsQueueMax, samples: () => [[bounds.queueMax]] },
     { entry: CATALOG.lookupCircuitOpen, samples: () => [[flag(lookups().isCircuitOpen)]] },
   ];
 }
 
 function followerReadings({ follower }: MetricSources, clock: Clock): readonly Reading[] {
-  const confirmedAgeSeconds = (): number => {
-    const { lastConfirmedMonoMs } = follower();
-    if (lastConfirmedMonoMs === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(0, clock().monoMs - lastConfirmedMonoMs) / 1000;
-  };
+  const ageSeconds = (monoMs: number | undefined): number =>
+    monoMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0, clock().monoMs - monoMs) / 1000;
   return [
     { entry: CATALOG.followerConnected, samples: () => [[flag(follower().connected)]] },
     { entry: CATALOG.followerVersion, samples: () => [[follower().position?.version ?? 0]] },
     { entry: CATALOG.followerLag, samples: () => [[follower().lagVersions]] },
-    { entry: CATALOG.followerConfirmedAge, samples: () => [[confirmedAgeSeconds()]] },
+    {
+      entry: CATALOG.followerConfirmedAge,
+      samples: () => [[ageSeconds(follower().lastConfirmedMonoMs)]],
+    },
+    {
+      entry: CATALOG.followerAnnouncedAge,
+      samples: () => [[ageSeconds(follower().lastAnnouncedMonoMs)]],
+    },
   ];
 }
 

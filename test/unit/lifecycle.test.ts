@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import {
   createLifecycle,
   type LifecycleEvent,
-  type Schedule,
   type StopPhase,
   stopOnSignals,
 } from '../../src/lifecycle.ts';
+import type { Schedule } from '../../src/model/clock.ts';
 
 /** Time that moves only when told to, and then runs what has come due, in order. */
 function fakeTime() {
@@ -84,10 +84,28 @@ describe('readiness', () => {
     lifecycle.part('postgres').degraded('connection lost');
     lifecycle.part('listener');
     expect(lifecycle.readiness().parts).toEqual([
-      { name: 'shutdown', state: 'ready' },
-      { name: 'policy', state: 'ready' },
-      { name: 'postgres', state: 'degraded', reason: 'connection lost' },
-      { name: 'listener', state: 'not_ready', reason: 'starting' },
+      { name: 'process', state: 'ready', sinceMs: 1000 },
+      { name: 'policy', state: 'ready', sinceMs: 1000 },
+      { name: 'postgres', state: 'degraded', reason: 'connection lost', sinceMs: 1000 },
+      { name: 'listener', state: 'not_ready', reason: 'starting', sinceMs: 1000 },
+    ]);
+  });
+
+  it('tells since when a part is in its state, and how long it had been in the one before', async () => {
+    const { lifecycle, events, time } = start();
+    const postgres = lifecycle.part('postgres');
+    await time.advance(2000);
+    postgres.ready();
+    await time.advance(60_000);
+    postgres.degraded('connection lost');
+    await time.advance(500);
+    postgres.degraded('connection lost');
+    expect(lifecycle.readiness().parts[1]).toMatchObject({ state: 'degraded', sinceMs: 63_000 });
+    const changes = events.flatMap((event) => (event.kind === 'part_changed' ? [event] : []));
+    expect(changes.map(({ from, part, lastedMs }) => [from, part.state, lastedMs])).toEqual([
+      [undefined, 'not_ready', 0],
+      ['not_ready', 'ready', 2000],
+      ['ready', 'degraded', 60_000],
     ]);
   });
 
@@ -108,7 +126,7 @@ describe('readiness', () => {
     void lifecycle.stop('SIGTERM');
     expect(lifecycle.readiness()).toMatchObject({
       state: 'not_ready',
-      parts: [{ name: 'shutdown', reason: 'draining' }, { name: 'policy' }],
+      parts: [{ name: 'process', reason: 'draining' }, { name: 'policy' }],
     });
     expect(changes(events)).toEqual(['not_ready → ready', 'ready → not_ready']);
   });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -162,7 +162,7 @@ it('says why the database cannot be used yet, and does not say it again and agai
   expect(sidecar.stdout().join('')).not.toContain('a-wrong-one');
 });
 
-it('SIGHUP has the certificates read at once', async () => {
+it('SIGHUP has the certificates read at once; those that cannot be used degrade it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-test-tls-'));
   const fixture = (name: string) =>
     fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
@@ -179,6 +179,18 @@ it('SIGHUP has the certificates read at once', async () => {
   sidecar.signal('SIGHUP');
   // By itself it looks every ten seconds.
   await until('the new certificate', () => loaded().length === 2, 5_000);
+  const notAfter = () => sidecar.metric('latchkey_certificate_not_after_timestamp_seconds');
+  expect(await notAfter()).toBe(Date.parse(String(loaded()[1]?.['not_after'])) / 1000);
+
+  // One that cannot be used: the one before stays in use, and somebody should look.
+  await writeFile(files.cert, 'no certificate');
+  sidecar.signal('SIGHUP');
+  await sidecar.reached('degraded');
+  expect(await sidecar.metric('latchkey_certificate_last_reload_successful')).toBe(0);
+  expect(await sidecar.metric('latchkey_part_state{part="certificate",state="degraded"}')).toBe(1);
+  await copyFile(fixture('server-next.crt'), files.cert);
+  sidecar.signal('SIGHUP');
+  await sidecar.reached('ready');
   await rm(folder, { recursive: true });
 });
 

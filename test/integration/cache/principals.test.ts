@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { systemTimers } from '../../../src/cache/timers.ts';
+import { systemSchedule } from '../../../src/app/system.ts';
 import { UsageRecorder } from '../../../src/cache/usage-recorder.ts';
 import { digestKey } from '../../../src/key-text/digest.ts';
 import { createKeyAdminStore } from '../../../src/postgres/key-admin-store.ts';
@@ -210,7 +210,7 @@ it('last use is written to the key, and not to the log', async () => {
   const [before] = await postgres.sql('SELECT version FROM latchkey.change_version');
   const recorder = new UsageRecorder({
     store: createUsageStore(database),
-    timers: systemTimers,
+    schedule: systemSchedule,
     random: Math.random,
     observer: { fault: () => {} },
   });

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { systemSchedule } from '../../../src/app/system.ts';
 import { ApiKeySource } from '../../../src/authenticators/api-key.ts';
 import { type CacheSettings, composeCache } from '../../../src/cache/compose.ts';
 import type { ChangeHints, CredentialSource } from '../../../src/cache/ports.ts';
-import { systemTimers } from '../../../src/cache/timers.ts';
 import { digestKey } from '../../../src/key-text/digest.ts';
 import type { Clock } from '../../../src/model/clock.ts';
 import type { Digest } from '../../../src/model/ids.ts';
@@ -62,7 +62,7 @@ export class Replica {
         hints: hintsOf(options.listenUrl === undefined ? postgres.url : options.listenUrl),
         registry: createReplicaRegistry(this.#database, { id: this.id, name: 'test' }),
         clock,
-        timers: systemTimers,
+        schedule: systemSchedule,
         random: Math.random,
         observer: {
           loadEnded: () => {},

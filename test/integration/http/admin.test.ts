@@ -50,21 +50,28 @@ describe('health', () => {
     ['ready', 200],
     ['degraded', 200],
     ['not_ready', 503],
-  ] as const)('/readyz for %s is %d and names the parts', async (state, status) => {
-    const report: ReadinessReport = {
-      state,
-      parts: [
-        { name: 'policy', state: 'ready' },
-        { name: 'store', state, reason: 'does not answer' },
-      ],
-    };
-    const { ask } = await start({ readiness: () => report });
+  ] as const)(
+    '/readyz for %s is %d and names the parts, the troubled ones first',
+    async (state, status) => {
+      const report: ReadinessReport = {
+        state,
+        parts: [
+          { name: 'policy', state: 'ready', sinceMs: 0 },
+          { name: 'store', state, reason: 'does not answer', sinceMs: 1_790_000_000_123 },
+        ],
+      };
+      const { ask } = await start({ readiness: () => report });
 
-    const answer = await ask('/readyz');
+      const answer = await ask('/readyz');
 
-    expect([answer.status, await answer.json()]).toEqual([status, report]);
-    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
-  });
+      const policy = { name: 'policy', state: 'ready', since: '1970-01-01T00:00:00.000Z' };
+      const since = '2026-09-21T14:13:20.123Z';
+      const store = { name: 'store', state, reason: 'does not answer', since };
+      const parts = state === 'ready' ? [policy, store] : [store, policy];
+      expect([answer.status, await answer.json()]).toEqual([status, { state, parts }]);
+      expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+    },
+  );
 
   it('is asked anew each time', async () => {
     let state: ReadinessReport['state'] = 'not_ready';
@@ -137,13 +144,17 @@ describe('every path', () => {
   );
 
   it.each(['/', '/livez/', '/LIVEZ', '/livez/x', '//livez', '/%6civez/..', '/admin', '/__proto__'])(
-    '%s is not there, in JSON',
+    '%s is not there, and the answer says what is',
     async (path) => {
       const { port } = await start();
       const raw = await sendRaw(port, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
       expect(raw).toMatch(/^HTTP\/1\.1 404 /);
-      expect(raw).toContain('{"status":404,"code":"not_found"}');
-      expect(raw).not.toContain(path === '/' ? 'Route' : path.slice(1));
+      const { 1: body = '' } = raw.split('\r\n\r\n');
+      expect(JSON.parse(body)).toEqual({
+        status: 404,
+        code: 'not_found',
+        paths: ['/livez', '/readyz', '/metrics'],
+      });
     },
   );
 

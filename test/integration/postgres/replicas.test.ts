@@ -8,7 +8,6 @@ import {
 import { createUsageStore, USES_PER_CALL_MAX } from '../../../src/postgres/usage-store.ts';
 import { keyId, newKey, seedOrganization } from '../../support/accounts.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/postgres.ts';
-import { until } from '../../support/until.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -43,34 +42,6 @@ describe('replicas', () => {
 
     await first.deregister(signal);
     expect((await directory.list(signal)).map(({ id }) => id)).toEqual(['r2']);
-  });
-
-  it('one that has left does not come back by a confirmation that was still on its way', async () => {
-    const registry = createReplicaRegistry(database, { id: 'leaving', name: 'pod' });
-    // Both connections of the pool are there, so that the one call does not wait for the other.
-    const directory = createReplicaDirectory(database);
-    await Promise.all([directory.list(signal), directory.list(signal)]);
-    const other = postgres.database();
-    let leaving: Promise<unknown> = Promise.resolve();
-    const holding = other.transaction(async (session) => {
-      const hold = {
-        name: 'hold',
-        text: "INSERT INTO latchkey.replicas (id, name, epoch, version) VALUES ('leaving', '', '', 0)",
-      };
-      await session.query(hold, []);
-      const confirming = registry.confirm({ epoch: 'e', version: 1 }, signal);
-      await until(
-        'the confirmation waits',
-        async () => (await postgres.sql('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0,
-      );
-      leaving = Promise.all([confirming, registry.deregister(signal)]);
-      throw new TypeError('let go');
-    }, signal);
-    await expect(holding).rejects.toThrow('let go');
-    await leaving;
-    await registry.confirm({ epoch: 'e', version: 2 }, signal);
-    const ids = (await directory.list(signal)).map(({ id }) => id);
-    expect(ids).not.toContain('leaving');
   });
 
   it('those not heard of for a day are forgotten', async () => {

@@ -1,5 +1,4 @@
-import type { Timers } from '../../../src/cache/ports.ts';
-import type { Clock } from '../../../src/model/clock.ts';
+import type { Clock, Schedule } from '../../../src/model/clock.ts';
 
 interface Alarm {
   readonly atMs: number;
@@ -10,15 +9,16 @@ interface Alarm {
 export class FakeTime {
   monoMs = 1_000;
   readonly #alarms = new Set<Alarm>();
+  /** Of every timer so far, in milliseconds. */
+  readonly delays: number[] = [];
 
   readonly clock: Clock = () => ({ wallMs: 1_700_000_000_000 + this.monoMs, monoMs: this.monoMs });
 
-  readonly timers: Timers = {
-    start: (delayMs, run) => {
-      const alarm = { atMs: this.monoMs + Math.max(0, delayMs), run };
-      this.#alarms.add(alarm);
-      return { cancel: () => this.#alarms.delete(alarm) };
-    },
+  readonly schedule: Schedule = (run, delayMs) => {
+    const alarm = { atMs: this.monoMs + Math.max(0, delayMs), run };
+    this.#alarms.add(alarm);
+    this.delays.push(delayMs);
+    return () => this.#alarms.delete(alarm);
   };
 
   get pendingTimers(): number {

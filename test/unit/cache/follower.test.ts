@@ -27,13 +27,14 @@ function followed() {
     registry: store.registry,
     sink,
     clock: time.clock,
-    timers: time.timers,
+    schedule: time.schedule,
     random: seededRandom(7),
     observer: {
       loadEnded: () => {},
       historyLost: () => told.push('told of the loss'),
       fault: (error) => faults.push(error),
     },
+    onAnswer: () => {},
   });
   return {
     time,
@@ -263,7 +264,7 @@ describe('a log that is not the one followed so far', () => {
     touch(store, 'a');
     touch(store, 'b');
     follower.start();
-    await time.advance(100);
+    await time.advance(1_000);
     replace(store);
     store.hint();
     await settled();
@@ -309,7 +310,7 @@ describe('the registry', () => {
   it('hears of a position only after its changes were applied', async () => {
     const { store, follower, told, time } = followed();
     follower.start();
-    await time.advance(100);
+    await time.advance(1_000);
     const { confirm } = store.registry;
     store.registry.confirm = (at, signal) => {
       told.push(`confirm ${at.version}`);
@@ -322,10 +323,48 @@ describe('the registry', () => {
     await follower.stop();
   });
 
-  it('hears at once of what was applied while it was being told', async () => {
+  it('hears of a change after a pause at once, and of a stream of changes every 200 ms, the last one included', async () => {
     const { store, follower, time } = followed();
     follower.start();
-    await time.advance(100);
+    await time.advance(1_000);
+    const heard: [number, number][] = [];
+    const { confirm } = store.registry;
+    const startedMs = time.monoMs;
+    store.registry.confirm = (at, signal) => {
+      heard.push([time.monoMs - startedMs, at.version]);
+      return confirm(at, signal);
+    };
+    for (let change = 1; change <= 50; change += 1) {
+      touch(store, 'a');
+      store.hint();
+      await time.advance(20);
+    }
+    await time.advance(1_000);
+    const changes = heard.filter(([, version], index) => version !== heard[index - 1]?.[1]);
+    expect(changes[0]).toEqual([0, 1]);
+    expect(changes.at(-1)?.[1]).toBe(50);
+    expect(changes).toHaveLength(6);
+    for (const [index, [atMs]] of changes.entries()) expect(atMs).toBe(index * 200);
+    await follower.stop();
+  });
+
+  it('hears of a change at once although a heartbeat has just gone out', async () => {
+    const { store, follower, time } = followed();
+    follower.start();
+    const heartbeats = () => store.confirmed.length;
+    await time.advance(1_000);
+    while (heartbeats() === 1) await time.advance(1);
+    touch(store, 'a');
+    store.hint();
+    await time.advance(20);
+    expect(store.confirmed.at(-1)?.version).toBe(1);
+    await follower.stop();
+  });
+
+  it('that is slow is never told twice at a time, and hears of what was applied meanwhile', async () => {
+    const { store, follower, time } = followed();
+    follower.start();
+    await time.advance(1_000);
     const { confirm } = store.registry;
     let arrive = () => {};
     const heard: number[] = [];
@@ -338,13 +377,31 @@ describe('the registry', () => {
     for (const id of ['a', 'b', 'c']) {
       touch(store, id);
       store.hint();
-      await time.advance(50);
+      await time.advance(100);
     }
     expect(heard).toEqual([1]);
     arrive();
     await settled();
     expect(heard).toEqual([1, 3]);
     arrive();
+    await follower.stop();
+  });
+
+  it('that refuses is not asked more often than one that answers', async () => {
+    const { store, follower, time } = followed();
+    follower.start();
+    await time.advance(1_000);
+    let asked = 0;
+    store.registry.confirm = () => {
+      asked += 1;
+      return Promise.reject(new Error('permission denied'));
+    };
+    for (let change = 1; change <= 50; change += 1) {
+      touch(store, 'a');
+      store.hint();
+      await time.advance(20);
+    }
+    expect(asked).toBeLessThanOrEqual(6);
     await follower.stop();
   });
 
@@ -388,6 +445,48 @@ describe('stopping', () => {
     await time.advance(10_000);
     expect(store.reads).toBe(reads);
     expect(time.pendingTimers).toBe(0);
+  });
+
+  it('waits for an announcement under way, which would undo the departure, and makes none after it', async () => {
+    const { store, follower, time } = followed();
+    follower.start();
+    await time.advance(1_000);
+    const order: string[] = [];
+    let arrive = () => {};
+    store.registry.confirm = ({ version }) => {
+      order.push(`announce ${version}`);
+      return new Promise((resolve) => {
+        arrive = resolve;
+      });
+    };
+    store.registry.deregister = async () => void order.push('leave');
+    for (const id of ['a', 'b']) {
+      touch(store, id);
+      store.hint();
+      await time.advance(50);
+    }
+    const stopped = follower.stop();
+    await settled();
+    expect(order).toEqual(['announce 1']);
+    arrive();
+    await stopped;
+    await time.advance(1_000);
+    expect(order).toEqual(['announce 1', 'leave']);
+    expect(time.pendingTimers).toBe(0);
+  });
+
+  it('while an announcement waits for its turn: it is not made', async () => {
+    const { store, follower, time } = followed();
+    follower.start();
+    await time.advance(1_000);
+    for (const id of ['a', 'b']) {
+      touch(store, id);
+      store.hint();
+      await time.advance(50);
+    }
+    await follower.stop();
+    expect(time.pendingTimers).toBe(0);
+    expect(store.confirmed.at(-1)?.version).toBe(1);
   });
 
   it('asks nothing of the registry that never heard of this replica', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { StoreUnavailableError } from '../../../src/model/change.ts';
 import { settled } from './fake-time.ts';
 import { digestOf } from './memory-store.ts';
 import { credentialOf, Rig } from './rig.ts';
@@ -57,15 +58,10 @@ describe('a lookup', () => {
 
   it('starts no timer that would overflow, whatever deadline the caller names', async () => {
     const rig = await Rig.following();
-    const delays: number[] = [];
-    const { start } = rig.time.timers;
-    rig.time.timers.start = (delayMs, run) => {
-      delays.push(delayMs);
-      return start(delayMs, run);
-    };
+    const timersBefore = rig.time.delays.length;
     expect((await rig.resolve('k1', { patienceMs: 1e15 })).kind).toBe('absent');
-    expect(delays.length).toBeGreaterThan(1);
-    expect(Math.max(...delays)).toBeLessThan(2 ** 31);
+    expect(rig.time.delays.length).toBeGreaterThan(timersBefore + 1);
+    expect(Math.max(...rig.time.delays)).toBeLessThan(2 ** 31);
   });
 
   it('answers at once where the caller has no time left', async () => {
@@ -234,6 +230,38 @@ describe('the circuit', () => {
     rig.store.state = 'up';
     expect((await rig.resolve('k1')).kind).toBe('found');
     expect(rig.cache.lookups.stats().isCircuitOpen).toBe(false);
+  });
+
+  it('closes by itself once the store is back, although nobody asks', async () => {
+    const rig = await Rig.following();
+    rig.store.create('k1');
+    rig.store.state = 'away';
+    for (const digest of ['k2', 'k3', 'k4', 'k1']) await rig.resolve(digest);
+    await rig.time.advance(5_000);
+    expect(rig.cache.lookups.stats().isCircuitOpen).toBe(true);
+    expect(rig.store.loads).toBe(3);
+    rig.store.state = 'up';
+    await rig.time.advance(1_500);
+    expect(rig.cache.lookups.stats().isCircuitOpen).toBe(false);
+    expect(rig.store.loads).toBe(4);
+  });
+
+  it('stays open while the store answers the follower and no lookup, which it tries once a second', async () => {
+    const rig = await Rig.following();
+    const { load } = rig.store.source;
+    rig.store.source.load = () => Promise.reject(new StoreUnavailableError('canceled'));
+    for (const digest of ['k1', 'k2', 'k3']) await rig.resolve(digest);
+    const before = rig.outcomes.length;
+    await rig.time.advance(10_000);
+    expect(rig.cache.lookups.stats().isCircuitOpen).toBe(true);
+    expect(rig.outcomes.length - before).toBeGreaterThanOrEqual(5);
+    expect(rig.outcomes.length - before).toBeLessThanOrEqual(10);
+    rig.store.source.load = load;
+    await rig.time.advance(2_500);
+    expect(rig.cache.lookups.stats().isCircuitOpen).toBe(false);
+    const settledAt = rig.outcomes.length;
+    await rig.time.advance(10_000);
+    expect(rig.outcomes.length).toBe(settledAt);
   });
 
   it('keeps unknown keys from waiting for a store that swallows everything', async () => {

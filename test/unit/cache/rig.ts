@@ -23,7 +23,7 @@ export class Rig {
         hints: store.hints,
         registry: store.registry,
         clock: time.clock,
-        timers: time.timers,
+        schedule: time.schedule,
         random: seededRandom(1),
         observer: {
           loadEnded: (outcome) => this.outcomes.push(outcome),

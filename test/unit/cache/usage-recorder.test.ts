@@ -16,7 +16,7 @@ function recording() {
   };
   const recorder = new UsageRecorder({
     store,
-    timers: time.timers,
+    schedule: time.schedule,
     random: () => 0.5,
     observer: { fault: (error) => faults.push(error) },
   });

@@ -3,6 +3,7 @@ import type { Denial } from '../../../src/model/decision.ts';
 import { deny } from '../../../src/model/decision.ts';
 import { DENIAL_REASONS } from '../../../src/model/denials.ts';
 import { DenialLog } from '../../../src/telemetry/denial-log.ts';
+import { subjectOf } from '../cache/memory-store.ts';
 import { handClock, keptLog, reportOf, ruleOf } from './fixtures.ts';
 
 function setUp(linesPerSecondMax = 3) {
@@ -41,6 +42,36 @@ describe('the line of a denial', () => {
         },
       },
     ]);
+  });
+
+  it('names whose key it was, and which limit was in the way', () => {
+    const { record, lines } = setUp();
+    const limit = {
+      ...({
+        id: 'developer/minute',
+        name: 'minute',
+        quota: 5,
+        windowMs: 60_000,
+        burst: 5,
+      } as const),
+      ...({ algorithm: 'gcra', per: 'key' } as const),
+    };
+    const report = { limit, remaining: 0, resetMs: 60_000, retryAfterMs: 12_000 };
+    const roomy = { ...report, limit: { ...limit, id: 'developer/day' }, retryAfterMs: 0 };
+    record(
+      deny('limit_exceeded', {
+        ...{ rule: ruleOf('scans-read'), subject: subjectOf('4fJ2kQ9xZb') },
+        reports: [roomy, report],
+      }),
+    );
+
+    expect(lines[0]?.fields).toMatchObject({
+      reason: 'limit_exceeded',
+      status: 429,
+      key_id: '4fJ2kQ9xZb',
+      organization: 'acme',
+      limit: 'developer/minute',
+    });
   });
 
   it('tells the true reason of a hidden route beside the status that the client saw', () => {

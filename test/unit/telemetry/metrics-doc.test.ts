@@ -17,8 +17,11 @@ const SOURCES: MetricSources = {
   lookups: () => ({ running: 0, queued: 0, queuedRefreshes: 0, isCircuitOpen: false }),
   follower: () => ({
     ...{ connected: true, position: undefined, lastConfirmedMonoMs: 0, lagVersions: 0 },
+    lastAnnouncedMonoMs: 0,
   }),
   limits: () => ({ identity: bucket, address: bucket, failure: bucket }),
+  connections: () => 0,
+  bounds: { credentialsMax: 0, staleWindowMs: 0, queueMax: 0 },
 };
 
 describe('docs/metrics.md', () => {
@@ -64,6 +67,8 @@ describe('the registry', () => {
 async function scrapedMetrics(): Promise<Map<string, { type: string; help: string }>> {
   const metrics = createMetrics({ version: '1', nodeVersion: 'v26', clock: handClock().clock });
   metrics.readFrom(SOURCES);
+  metrics.readParts(() => []);
+  metrics.certificateLoaded(0);
   const found = new Map<string, { type: string; help: string }>();
   for (const line of (await metrics.scrape()).body.split('\n')) {
     const [, kind, name = '', text = ''] = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line) ?? [];

@@ -25,12 +25,15 @@ const SOURCES: MetricSources = {
   lookups: () => ({ running: 2, queued: 7, queuedRefreshes: 1, isCircuitOpen: true }),
   follower: () => ({
     ...{ connected: false, position: { version: 42 }, lastConfirmedMonoMs: 4000, lagVersions: 3 },
+    lastAnnouncedMonoMs: 3500,
   }),
   limits: () => ({
     identity: { size: 1, sizeMax: 10, evictedFull: 5, evictedEarly: 0 },
     address: { size: 2, sizeMax: 20, evictedFull: 6, evictedEarly: 7 },
     failure: { size: 3, sizeMax: 30, evictedFull: 0, evictedEarly: 0 },
   }),
+  connections: () => 2,
+  bounds: { credentialsMax: 1000, staleWindowMs: 600_000, queueMax: 256 },
 };
 
 describe('decisions', () => {
@@ -136,6 +139,11 @@ describe('the running parts', () => {
     expect(await series('latchkey_follower_connected')).toEqual(['0']);
     expect(await series('latchkey_follower_version')).toEqual(['42']);
     expect(await series('latchkey_follower_confirmed_age_seconds')).toEqual(['1']);
+    expect(await series('latchkey_follower_announced_age_seconds')).toEqual(['1.5']);
+    expect(await series('latchkey_cache_stale_window_seconds')).toEqual(['600']);
+    expect(await series('latchkey_cache_credentials_max')).toEqual(['1000']);
+    expect(await series('latchkey_lookups_queue_max')).toEqual(['256']);
+    expect(await series('latchkey_grpc_connections')).toEqual(['2']);
     expect(await series('latchkey_limiter_evictions_total')).toEqual([
       '{partition="identity",state="full"} 5',
       '{partition="identity",state="early"} 0',
@@ -150,11 +158,44 @@ describe('the running parts', () => {
     const { metrics, series } = setUp();
     const follower = () => ({
       ...{ connected: false, position: undefined, lastConfirmedMonoMs: undefined, lagVersions: 0 },
+      lastAnnouncedMonoMs: undefined,
     });
     metrics.readFrom({ ...SOURCES, follower });
 
     expect(await series('latchkey_follower_confirmed_age_seconds')).toEqual(['+Inf']);
+    expect(await series('latchkey_follower_announced_age_seconds')).toEqual(['+Inf']);
     expect(await series('latchkey_follower_version')).toEqual(['0']);
+  });
+});
+
+describe('the parts of readiness', () => {
+  it('have a series for each state, of which one is 1', async () => {
+    const { metrics, series } = setUp();
+    let state: 'ready' | 'degraded' = 'ready';
+    metrics.readParts(() => [{ name: 'store', state }]);
+    expect(await series('latchkey_part_state')).toContain('{part="store",state="degraded"} 0');
+    state = 'degraded';
+    expect(await series('latchkey_part_state')).toEqual([
+      '{part="store",state="ready"} 0',
+      '{part="store",state="degraded"} 1',
+      '{part="store",state="not_ready"} 0',
+    ]);
+  });
+});
+
+describe('the certificate', () => {
+  it('has its end told, and whether its last change could be used; without TLS there is nothing to tell', async () => {
+    const { metrics, series } = setUp();
+    expect(await series('latchkey_certificate_not_after_timestamp_seconds')).toEqual([]);
+    expect(await series('latchkey_certificate_last_reload_successful')).toEqual([]);
+    metrics.certificateLoaded(1_800_000_000_000);
+    expect(await series('latchkey_certificate_not_after_timestamp_seconds')).toEqual([
+      '1800000000',
+    ]);
+    metrics.certificateRejected();
+    expect(await series('latchkey_certificate_last_reload_successful')).toEqual(['0']);
+    metrics.certificateLoaded(1_800_000_000_000);
+    expect(await series('latchkey_certificate_last_reload_successful')).toEqual(['1']);
   });
 });
 
