@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withHelp } from './help-text.ts';
 import { createReply, fields } from './output.ts';
 import { EXIT, type Finish, type Flags, type Runtime } from './ports.ts';
 import { serveOptions } from './server-commands.ts';
@@ -6,18 +7,24 @@ import { withCommonOptions } from './store-options.ts';
 
 export function addConfigCommand(program: Command, runtime: Runtime, finish: Finish): void {
   const config = program.command('config').description('the configuration of the process');
-  withCommonOptions(
-    serveOptions(
-      config
-        .command('check')
-        .description('tell every problem that `serve` would have with its options and variables'),
+  withHelp(
+    withCommonOptions(
+      serveOptions(
+        config
+          .command('check')
+          .description('tell every problem that `serve` would have with its options and variables'),
+      ),
     ),
-  )
-    .addHelpText(
-      'after',
-      '\nWithout a problem it prints what is in force, without secrets. For the policy file: latchkey policy check.',
-    )
-    .action((flags: Flags) => finish(checkConfig(runtime, flags)));
+    {
+      notes: `
+Without a problem it prints what is in force, without secrets. For what is in the
+policy file: latchkey policy check.`,
+      examples: [
+        'latchkey config check --policy policy.yaml',
+        'latchkey config check --role all --json',
+      ],
+    },
+  ).action((flags: Flags) => finish(checkConfig(runtime, flags)));
 }
 
 function checkConfig({ terminal, checkConfig: check }: Runtime, flags: Flags): number {

@@ -36,6 +36,9 @@ export async function createKeyCommand(
     if ('kind' in wish) return reply.refuse(wish);
     const created = await createKey(accounts, { wish, format }, { actor, signal });
     if (created.kind === 'refused') return reply.refuse(created);
+    if (wish.scopes.length === 0) {
+      reply.note('The key has no scope: it opens only routes that ask for none (see --scope).');
+    }
     for (const scope of unusedScopes(wish.scopes, policy.value)) {
       reply.note(`No route of the policy asks for the scope ${JSON.stringify(scope)}.`);
     }

@@ -4,7 +4,7 @@ import type { KeyRecord } from '../accounts/ports.ts';
 import { findUser } from '../accounts/users/find-user.ts';
 import type { KeyId } from '../model/ids.ts';
 import { keyFields, keyHistory, keyState } from './key-fields.ts';
-import { listAll, tellList } from './list-all.ts';
+import { type Columns, filterBy, tellAll } from './list-all.ts';
 import { fields, timeText } from './output.ts';
 import type { Flags, Runtime } from './ports.ts';
 import { withAccounts } from './with-accounts.ts';
@@ -17,32 +17,28 @@ export interface ListFlags extends Flags {
 export function listKeysCommand(runtime: Runtime, flags: ListFlags): Promise<number> {
   const { org, owner } = flags;
   return withAccounts(runtime, flags, async ({ accounts, signal, reply }) => {
-    const organization =
-      org === undefined ? undefined : await findOrganization(accounts, org, signal);
-    if (organization?.kind === 'refused') return reply.refuse(organization);
-    const user = owner === undefined ? undefined : await findUser(accounts, owner, signal);
-    if (user?.kind === 'refused') return reply.refuse(user);
-    const filter = { organizationId: organization?.value.id, ownerId: user?.value.id };
-    const all = await listAll((page) => accounts.keys.list(filter, page, signal));
-    const { wallMs } = accounts.clock();
-    return tellList(reply, all, { head: HEAD, row: (record) => row(record, wallMs) });
+    const organization = await filterBy(org, (text) => findOrganization(accounts, text, signal));
+    if (organization.kind === 'refused') return reply.refuse(organization);
+    const user = await filterBy(owner, (text) => findUser(accounts, text, signal));
+    if (user.kind === 'refused') return reply.refuse(user);
+    const filter = { organizationId: organization.value?.id, ownerId: user.value?.id };
+    return tellAll(reply, (page) => accounts.keys.list(filter, page, signal), {
+      columns: columnsAt(accounts.clock().wallMs),
+      howToMake: 'latchkey keys create',
+    });
   });
 }
 
-const HEAD = 'id,name,organization,environment,scopes,state,expires,last used'.split(',');
-
-function row(record: KeyRecord, wallMs: number): string[] {
-  return [
-    record.id,
-    record.name,
-    record.organizationId,
-    record.environment,
-    record.scopes.join(' ') || '-',
-    keyState(record, wallMs),
-    timeText(record.expiresAtMs),
-    timeText(record.lastUsedAtMs),
-  ];
-}
+const columnsAt = (wallMs: number): Columns<KeyRecord> => [
+  ['id', ({ id }) => id],
+  ['name', ({ name }) => name],
+  ['organization', ({ organizationId }) => organizationId],
+  ['environment', ({ environment }) => environment],
+  ['scopes', ({ scopes }) => scopes.join(' ') || '-'],
+  ['state', (record) => keyState(record, wallMs)],
+  ['expires', ({ expiresAtMs }) => timeText(expiresAtMs)],
+  ['last used', ({ lastUsedAtMs }) => timeText(lastUsedAtMs)],
+];
 
 export function showKeyCommand(runtime: Runtime, id: string, flags: Flags): Promise<number> {
   return withAccounts(runtime, flags, async ({ accounts, signal, reply }) => {

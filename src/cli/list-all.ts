@@ -1,18 +1,49 @@
 import type { Page, PageRequest } from '../accounts/ports.ts';
-import { type Reply, table } from './output.ts';
+import { ok, type Result } from '../accounts/result.ts';
+import { fields, type Reply, table } from './output.ts';
 
 const PAGE_ITEMS = 500;
 /** A million rows are no list for a terminal: beyond, filter. */
 const PAGES_MAX = 2000;
 
-export interface Listed<Item> {
+/** What people are told of a record, in this order: the name of a field, which heads its column in a list, and its text. */
+export type Columns<Item> = readonly (readonly [name: string, text: (item: Item) => string])[];
+
+/** One record for people: its fields under one another. */
+export function recordLines<Item>(record: Item, columns: Columns<Item>): string[] {
+  return fields(columns.map(([name, text]) => [name, text(record)]));
+}
+
+/** The record that an option names; `undefined` where the option was not given. */
+export async function filterBy<Found>(
+  option: string | undefined,
+  find: (text: string) => Promise<Result<Found>>,
+): Promise<Result<Found | undefined>> {
+  return option === undefined ? ok(undefined) : find(option);
+}
+
+/** All pages: a table for people, an array as JSON. */
+export async function tellAll<Item>(
+  reply: Reply,
+  load: (page: PageRequest) => Promise<Page<Item>>,
+  { columns, howToMake }: { readonly columns: Columns<Item>; readonly howToMake: string },
+): Promise<number> {
+  const { items, isCut } = await loadAll(load);
+  if (isCut) reply.note(`Only the first ${items.length} are shown: ask for fewer with a filter.`);
+  if (items.length === 0) reply.hint(`There is none. \`${howToMake}\` makes one.`);
+  const head = columns.map(([name]) => name);
+  const rows = items.map((item) => columns.map(([, text]) => text(item)));
+  return reply.tell(items, table(head, rows));
+}
+
+interface Loaded<Item> {
   readonly items: readonly Item[];
   readonly isCut: boolean;
 }
 
-export async function listAll<Item>(
+async function loadAll<Item>(
   load: (page: PageRequest) => Promise<Page<Item>>,
-): Promise<Listed<Item>> {
+): Promise<Loaded<Item>> {
   const items: Item[] = [];
   let afterId: string | undefined;
   for (let page = 0; page < PAGES_MAX; page += 1) {
@@ -22,14 +53,4 @@ export async function listAll<Item>(
     afterId = loaded.nextAfterId;
   }
   return { items, isCut: true };
-}
-
-/** A table for people, an array as JSON. */
-export function tellList<Item>(
-  reply: Reply,
-  { items, isCut }: Listed<Item>,
-  shown: { readonly head: readonly string[]; readonly row: (item: Item) => readonly string[] },
-): number {
-  if (isCut) reply.note(`Only the first ${items.length} are shown: ask for fewer with a filter.`);
-  return reply.tell(items, table(shown.head, items.map(shown.row)));
 }

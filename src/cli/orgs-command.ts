@@ -3,8 +3,9 @@ import { createOrganization } from '../accounts/organizations/create-organizatio
 import { setOrganizationDisabled } from '../accounts/organizations/set-organization-disabled.ts';
 import type { OrganizationRecord } from '../accounts/ports.ts';
 import type { Refusal } from '../accounts/result.ts';
-import { listAll, tellList } from './list-all.ts';
-import { createReply, fields, timeText } from './output.ts';
+import { withHelp } from './help-text.ts';
+import { type Columns, recordLines, tellAll } from './list-all.ts';
+import { createReply, timeText } from './output.ts';
 import { unknownPlan } from './policy-checks.ts';
 import type { Finish, Flags, Runtime } from './ports.ts';
 import { withCommonOptions, withPolicyOption } from './store-options.ts';
@@ -17,24 +18,34 @@ interface CreateFlags extends Flags {
 
 export function addOrgsCommand(program: Command, runtime: Runtime, finish: Finish): void {
   const orgs = program.command('orgs').description('organizations: whom users and keys belong to');
-  withCommonOptions(
-    withPolicyOption(
-      orgs
-        .command('create')
-        .description('create an organization')
-        .argument('<name>', 'unique name')
-        .option('--plan <plan>', 'plan of its keys, unless a key has its own'),
+  withHelp(
+    withCommonOptions(
+      withPolicyOption(
+        orgs
+          .command('create')
+          .description('create an organization')
+          .argument('<name>', 'unique name')
+          .option('--plan <plan>', 'plan of its keys, unless a key has its own'),
+      ),
     ),
+    {
+      notes: 'Where a policy is named, the plan has to be one of it.',
+      examples: [
+        'latchkey orgs create acme',
+        'latchkey orgs create acme --plan trial --policy policy.yaml',
+      ],
+    },
   ).action(async (name: string, flags: CreateFlags) => finish(await create(runtime, name, flags)));
-  withCommonOptions(orgs.command('list').description('list organizations')).action(
-    async (flags: Flags) => finish(await list(runtime, flags)),
-  );
+  withHelp(withCommonOptions(orgs.command('list').description('list organizations')), {
+    examples: ['latchkey orgs list', 'latchkey orgs list --json'],
+  }).action(async (flags: Flags) => finish(await list(runtime, flags)));
   addSwitchCommands(orgs, SWITCHABLE, { runtime, finish });
 }
 
 const SWITCHABLE: Switchable<OrganizationRecord> = {
   argument: ['<org>', 'id or name of the organization'],
   effect: 'refuse every key of an organization until it is enabled again',
+  example: 'acme',
   nameOf: ({ name, id }) => `${name} (${id})`,
   setDisabled: (accounts, { which, disabled }, context) =>
     setOrganizationDisabled(accounts, { idOrName: which, disabled }, context),
@@ -47,7 +58,7 @@ async function create(runtime: Runtime, name: string, flags: CreateFlags): Promi
   return withAccounts(runtime, flags, async ({ accounts, actor, signal, reply }) => {
     const created = await createOrganization(accounts, { name, plan }, { actor, signal });
     if (created.kind === 'refused') return reply.refuse(created);
-    return reply.tell(created.value, fields(shown(created.value)));
+    return reply.tell(created.value, recordLines(created.value, COLUMNS));
   });
 }
 
@@ -64,21 +75,18 @@ async function planProblem(
 }
 
 function list(runtime: Runtime, flags: Flags): Promise<number> {
-  return withAccounts(runtime, flags, async ({ accounts, signal, reply }) => {
-    const all = await listAll((page) => accounts.organizations.list(page, signal));
-    return tellList(reply, all, {
-      head: ['id', 'name', 'plan', 'created', 'disabled'],
-      row: (record) => shown(record).map(([, value]) => value),
-    });
-  });
+  return withAccounts(runtime, flags, ({ accounts, signal, reply }) =>
+    tellAll(reply, (page) => accounts.organizations.list(page, signal), {
+      columns: COLUMNS,
+      howToMake: 'latchkey orgs create',
+    }),
+  );
 }
 
-function shown(record: OrganizationRecord): (readonly [string, string])[] {
-  return [
-    ['id', record.id],
-    ['name', record.name],
-    ['plan', record.plan ?? '-'],
-    ['created', timeText(record.createdAtMs)],
-    ['disabled', timeText(record.disabledAtMs)],
-  ];
-}
+const COLUMNS: Columns<OrganizationRecord> = [
+  ['id', ({ id }) => id],
+  ['name', ({ name }) => name],
+  ['plan', ({ plan }) => plan ?? '-'],
+  ['created', ({ createdAtMs }) => timeText(createdAtMs)],
+  ['disabled', ({ disabledAtMs }) => timeText(disabledAtMs)],
+];

@@ -4,28 +4,35 @@ import { checkPolicyText } from '../policy/check-policy.ts';
 import { POLICY_BYTES_MAX, readPolicyFile } from '../policy/policy-file.ts';
 import { formatProblem, type PolicyProblem } from '../policy/problem.ts';
 import { policyJsonSchema } from '../policy/schema.ts';
+import { withHelp } from './help-text.ts';
 import { createReply } from './output.ts';
 import { EXIT, type Finish, type Flags, type Runtime, type Terminal } from './ports.ts';
 import { withJsonOption } from './store-options.ts';
 
 export function addPolicyCommand(program: Command, runtime: Runtime, finish: Finish): void {
   const policy = program.command('policy').description('the policy file');
-  withJsonOption(
-    policy
-      .command('check')
-      .description('tell every error and warning of a policy file, with its place')
-      .argument('<file>', 'policy file, or - for standard input'),
+  withHelp(
+    withJsonOption(
+      policy
+        .command('check')
+        .description('tell every error and warning of a policy file, with its place')
+        .argument('<file>', 'policy file, or - for standard input'),
+    ),
+    { examples: ['latchkey policy check policy.yaml', 'latchkey policy check --json -'] },
   ).action(async (file: string, flags: Flags) => finish(await checkPolicy(runtime, file, flags)));
-  policy
-    .command('schema')
-    .description('print the JSON Schema of the policy file, for editors')
-    .option('--json', 'JSON is what is printed in any case')
-    .action(() => {
-      for (const line of JSON.stringify(policyJsonSchema(), null, 2).split('\n')) {
-        runtime.terminal.out(line);
-      }
-      finish(EXIT.ok);
-    });
+  withHelp(
+    withJsonOption(
+      policy.command('schema').description('print the JSON Schema of the policy file, for editors'),
+    ),
+    {
+      notes: 'It is JSON in any case; with --json on one line.',
+      examples: ['latchkey policy schema > policy.schema.json'],
+    },
+  ).action((flags: Flags) => {
+    const schema = policyJsonSchema();
+    const lines = JSON.stringify(schema, null, 2).split('\n');
+    finish(createReply(runtime.terminal, flags).tell(schema, lines));
+  });
 }
 
 async function checkPolicy({ terminal }: Runtime, file: string, flags: Flags): Promise<number> {

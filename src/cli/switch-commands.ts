@@ -4,6 +4,7 @@ import type { WriteContext } from '../accounts/ports.ts';
 import type { Result } from '../accounts/result.ts';
 import type { Switched } from '../accounts/switched.ts';
 import { tellChange } from './change.ts';
+import { withHelp } from './help-text.ts';
 import { createReply } from './output.ts';
 import type { Finish, Flags, Runtime } from './ports.ts';
 import { type WaitFlags, waitTimeoutMs, withWaitOptions } from './replica-wait.ts';
@@ -16,6 +17,8 @@ export interface Switchable<Item> {
   readonly argument: readonly [name: string, description: string];
   /** What switching it off does, for the help. */
   readonly effect: string;
+  /** How one is named at a terminal, for the examples. */
+  readonly example: string;
   nameOf(record: Item): string;
   setDisabled(
     accounts: Accounts,
@@ -31,15 +34,23 @@ export function addSwitchCommands<Item extends object>(
   { runtime, finish }: { readonly runtime: Runtime; readonly finish: Finish },
 ): void {
   const [argument, description] = switchable.argument;
-  withCommonOptions(
-    withWaitOptions(
-      parent.command('disable').description(switchable.effect).argument(argument, description),
+  const example = (verb: string): string =>
+    `latchkey ${parent.name()} ${verb} ${switchable.example}`;
+  withHelp(
+    withCommonOptions(
+      withWaitOptions(
+        parent.command('disable').description(switchable.effect).argument(argument, description),
+      ),
     ),
+    { examples: [`${example('disable')} --wait`] },
   ).action(async (which: string, flags: WaitFlags) =>
     finish(await disable(runtime, { switchable, which }, flags)),
   );
-  withCommonOptions(
-    parent.command('enable').description('undo `disable`').argument(argument, description),
+  withHelp(
+    withCommonOptions(
+      parent.command('enable').description('undo `disable`').argument(argument, description),
+    ),
+    { examples: [example('enable')] },
   ).action(async (which: string, flags: Flags) =>
     finish(await enable(runtime, { switchable, which }, flags)),
   );

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { ServeConfig, StoreConfig } from './serve-config.ts';
-import type { SettingValues } from './settings.ts';
+import { SETTINGS, type Setting, type SettingName, type SettingValues } from './settings.ts';
 import {
   type Environment,
   type Flags,
@@ -86,8 +86,11 @@ export function readCommandConfig(
   return { kind: 'ok', config, summary, warnings: [] };
 }
 
+/** What says how to use a database behind a URL; an embedded one is used directly. */
+const OF_A_URL = ['databaseListenUrl', 'preparedStatements'] as const satisfies SettingName[];
+
 /** `undefined` where something is wrong, which `problems` tells. */
-function storeOf({ values, failed, problems }: SettingsReading): StoreConfig | undefined {
+function storeOf({ values, failed, given, problems }: SettingsReading): StoreConfig | undefined {
   const { databaseUrl: url, databaseListenUrl: listenUrl, embeddedDir: dataDir } = values;
   if (failed.has('databaseUrl') || failed.has('embeddedDir')) return undefined;
   if (url !== undefined && dataDir !== undefined) {
@@ -96,7 +99,11 @@ function storeOf({ values, failed, problems }: SettingsReading): StoreConfig | u
     );
     return undefined;
   }
-  if (dataDir !== undefined) return { kind: 'embedded', dataDir };
+  if (dataDir !== undefined) {
+    const idle = OF_A_URL.filter((name) => given.has(name));
+    for (const name of idle) problems.push(withoutUse(SETTINGS[name]));
+    return idle.length === 0 ? { kind: 'embedded', dataDir } : undefined;
+  }
   if (url === undefined) {
     problems.push(
       'No database is named. Set LATCHKEY_DATABASE_URL (or LATCHKEY_DATABASE_URL_FILE), or say --embedded to run a Postgres of its own, for trying out.',
@@ -109,6 +116,11 @@ function storeOf({ values, failed, problems }: SettingsReading): StoreConfig | u
     listenUrl,
     preparedStatements: values.preparedStatements ?? true,
   };
+}
+
+function withoutUse({ variable, secret }: Setting): string {
+  const variables = secret ? `${variable} (or its _FILE)` : variable;
+  return `${variables} is for a database behind a URL, and an embedded Postgres (--embedded or LATCHKEY_EMBEDDED_DIR) is named. Remove one of the two.`;
 }
 
 function urlProblems(store: StoreConfig | undefined, urlProblem: UrlProblem): string[] {

@@ -16,6 +16,8 @@ export interface SettingsReading {
   readonly values: Partial<SettingValues>;
   /** Settings whose text is wrong or could not be had: told already. */
   readonly failed: ReadonlySet<SettingName>;
+  /** Settings that were given, right or wrong, and not left to their defaults. */
+  readonly given: ReadonlySet<SettingName>;
   /** What is in force, by variable, without secrets. */
   readonly summary: Record<string, string>;
   readonly problems: string[];
@@ -26,10 +28,12 @@ export function readSettings(flags: Flags, environment: Environment): SettingsRe
   const problems = [...unknownVariables(environment)];
   const summary: Record<string, string> = {};
   const failed = new Set<SettingName>();
+  const given = new Set<SettingName>();
   const values: Record<string, unknown> = {};
   for (const [name, setting] of settingEntries()) {
     const source = sourceOf(setting, flags, environment);
     if (source.kind === 'absent') continue;
+    if (source.kind === 'problem' || !source.isDefault) given.add(name);
     const problem = source.kind === 'problem' ? source.text : undefined;
     const parsed = source.kind === 'text' ? setting.value.safeParse(source.text) : undefined;
     if (source.kind === 'text' && parsed?.success) {
@@ -41,7 +45,7 @@ export function readSettings(flags: Flags, environment: Environment): SettingsRe
     problems.push(problem ?? refusal(setting, source, parsed?.error?.issues[0]?.message));
   }
   // Each value was parsed by the schema of its own name.
-  return { values: values as Partial<SettingValues>, failed, summary, problems };
+  return { values: values as Partial<SettingValues>, failed, given, summary, problems };
 }
 
 export function settingEntries(): [SettingName, Setting][] {
@@ -56,7 +60,12 @@ export function flagText(flag: string): string {
 
 /** A text and where it comes from, for messages. */
 type Source =
-  | { readonly kind: 'text'; readonly text: string; readonly from: string }
+  | {
+      readonly kind: 'text';
+      readonly text: string;
+      readonly from: string;
+      readonly isDefault?: boolean;
+    }
   | { readonly kind: 'absent' }
   | { readonly kind: 'problem'; readonly text: string };
 
@@ -92,7 +101,9 @@ function sourceOf(setting: Setting, flags: Flags, environment: Environment): Sou
     if (file !== undefined) return readSecret(file, `${variable}_FILE`);
   }
   if (direct !== undefined) return { kind: 'text', text: direct, from: variable };
-  if (fallback !== undefined) return { kind: 'text', text: fallback, from: variable };
+  if (fallback !== undefined) {
+    return { kind: 'text', text: fallback, from: variable, isDefault: true };
+  }
   return { kind: 'absent' };
 }
 

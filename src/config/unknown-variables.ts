@@ -2,8 +2,8 @@ import { SETTINGS, type Setting } from './settings.ts';
 
 const PREFIX = 'LATCHKEY_';
 
-/** For the tests of this repository. */
-const TEST_VARIABLES: ReadonlySet<string> = new Set(['LATCHKEY_TEST_FULL', 'LATCHKEY_FUZZ_SEED']);
+/** For the tests of this repository (CONTRIBUTING.md). */
+const TEST_PREFIX = 'LATCHKEY_TEST_';
 
 /**
  * What Kubernetes sets in every pod for a Service whose name begins with "latchkey" (`latchkey`, `latchkey-api`): the
@@ -25,7 +25,9 @@ export function unknownVariables(
   const known = knownVariables();
   return Object.keys(environment)
     .filter((name) => name.startsWith(PREFIX) && !known.has(name))
-    .filter((name) => !TEST_VARIABLES.has(name) && !isOfKubernetes(name, environment[name] ?? ''))
+    .filter(
+      (name) => !name.startsWith(TEST_PREFIX) && !isOfKubernetes(name, environment[name] ?? ''),
+    )
     .sort()
     .map((name) => `${name} is no variable of latchkey. ${advice(name, known)}`);
 }

@@ -32,13 +32,13 @@ export interface ServerBinaries {
  */
 export async function serverBinaries(
   identity: ServerIdentity,
-  cacheDir: string = defaultCacheDir(identity),
+  cacheDir?: string,
 ): Promise<ServerBinaries> {
   const { nativeDir, version } = await installedPackage();
   const installed = binariesIn(nativeDir);
   if (await runs(installed, identity)) return installed;
 
-  const copyDir = join(cacheDir, `postgres-${version}`);
+  const copyDir = join(cacheDir ?? defaultCacheDir(identity), `postgres-${version}`);
   const copied = binariesIn(copyDir);
   if (await runs(copied, identity)) return copied;
   await copyNative(nativeDir, copyDir);
@@ -98,7 +98,16 @@ export function identityOptions(identity: ServerIdentity): { uid?: number; gid?:
 
 /** Root's copy must be readable by another user, and writable by none but root. */
 function defaultCacheDir(identity: ServerIdentity): string {
-  return identity.uid === undefined ? join(homedir(), '.cache', 'latchkey') : '/var/cache/latchkey';
+  if (identity.uid !== undefined) return '/var/cache/latchkey';
+  try {
+    return join(homedir(), '.cache', 'latchkey');
+  } catch (cause) {
+    // A user that is only a number, as in a container, without HOME.
+    throw new EmbeddedPostgresError(
+      'The embedded Postgres needs a home folder for its programs. Set HOME, or use a database URL instead.',
+      { cause },
+    );
+  }
 }
 
 /** Into a folder of its own and then renamed: two starts at once, or one that is killed, never leave half a copy. */

@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url';
-import { runner } from 'node-pg-migrate';
 import { Client } from 'pg';
 import { ConnectionUrlError, clientConfig, connectionTarget, tlsForConnection } from './client.ts';
 import { storeError } from './errors.ts';
@@ -77,6 +76,8 @@ async function migrateOn(
   for (const role of ROLES) await ensureRole(client, role, log);
   await ensureSchema(client);
   await becomeOwner(client);
+  // Loaded here, since it makes a folder for temporary files as it loads: whoever only serves must write nothing.
+  const { runner } = await import('node-pg-migrate');
   const applied = await runner({
     dbClient: client,
     dir: migrationsDir ?? MIGRATIONS_DIR,

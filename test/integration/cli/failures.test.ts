@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startProcess } from '../../support/child-process.ts';
 import { changeUrl, startTestPostgres, type TestPostgres } from '../../support/postgres.ts';
-import { type CommandLine, commandLine, MAIN, operatorUrl } from './command-line.ts';
+import { type CommandLine, commandLine, MAIN, operatorUrl, POLICY } from './command-line.ts';
 
 let postgres: TestPostgres;
 let cli: CommandLine;
@@ -156,64 +156,31 @@ describe('a configuration that cannot be is told whole, with exit code 2', () =>
   it('the database URL comes from a file as well', async () => {
     const path = await file('url', `${cli.databaseUrl}\n`);
     const listed = await cli.run(['orgs', 'list', '--database-url-file', path], { bare: true });
-    expect(listed).toMatchObject({ code: 0, stderr: '' });
-  });
-});
-
-describe('policy check', () => {
-  it('tells each error with file, line and column', async () => {
-    const path = await file(
-      'broken.yaml',
-      'version: 1\ncredentials:\n  b: { type: beerer }\nroutes: []\nrotes: []\n',
-    );
-    const { code, stdout, stderr } = await cli.run(['policy', 'check', path], { bare: true });
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toContain(`${path}:3:14 credentials.b.type: `);
-    expect(stderr).toContain(`${path}:5:1`);
-    expect(stderr).toContain(`latchkey: ${path} has 2 errors.`);
-    const { document } = await cli.json(['policy', 'check', path], { bare: true });
-    expect(document).toMatchObject({
-      ...{ sha256: null, warnings: [] },
-      errors: [
-        { line: 3, column: 14, path: 'credentials.b.type' },
-        { line: 5, column: 1 },
-      ],
+    // Nothing is there yet, which people are told, and how to change it.
+    expect(listed).toMatchObject({
+      ...{ code: 0, stdout: 'ID  NAME  PLAN  CREATED  DISABLED\n' },
+      stderr: 'There is none. `latchkey orgs create` makes one.\n',
     });
-    const created = await cli.run([
-      'keys',
-      'create',
-      '--org',
-      'a',
-      '--name',
-      'n',
-      '--policy',
-      path,
-    ]);
-    expect(created).toMatchObject({ code: 2, stdout: '' });
-    expect(created.stderr).toContain(`latchkey: ${path}:3:14`);
+    const json = ['orgs', 'list', '--json', '--database-url-file', path];
+    expect(await cli.run(json, { bare: true })).toEqual({ code: 0, stdout: '[]\n', stderr: '' });
   });
 
-  it('reads standard input, and tells warnings without failing', async () => {
-    const stdin =
-      'version: 1\ncredentials: { b: { type: bearer } }\nroutes: []\nplans: { default: { limits: [] } }\n';
-    const { code, stdout, stderr } = await cli.run('policy check -', { bare: true, stdin });
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^- is a valid policy: 0 rules, sha256 [0-9a-f]{64}\n$/);
-    expect(stderr).toMatch(/^-:3:\d+ routes: .*every request is refused.* \(warning\)\n$/);
-  });
-
-  it('a file that is not there is wrong usage', async () => {
-    const { code, stderr } = await cli.run('policy check /nowhere.yaml', { bare: true });
-    expect({ code, stderr }).toEqual({
-      code: 2,
-      stderr: 'latchkey: /nowhere.yaml does not exist; create it, or name another file.\n',
-    });
-  });
-
-  it('policy schema is JSON Schema', async () => {
-    const { code, stdout } = await cli.run('policy schema', { bare: true });
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ $schema: expect.any(String), type: 'object' });
+  it('an embedded Postgres is not told how to use a URL', async () => {
+    for (const variables of [
+      { LATCHKEY_DATABASE_LISTEN_URL: cli.databaseUrl },
+      { LATCHKEY_PREPARED_STATEMENTS: 'off' },
+    ]) {
+      for (const command of ['config check', 'serve', 'keys list']) {
+        const policy = command === 'keys list' ? [] : ['--policy', POLICY];
+        const argv = [...command.split(' '), '--embedded', join(folder, 'none'), ...policy];
+        const { code, stdout, stderr } = await cli.run(argv, { bare: true, variables });
+        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        const [variable = ''] = Object.keys(variables);
+        expect(stderr).toMatch(
+          new RegExp(`^latchkey: ${variable}[^\\n]+Remove one of the two\\.\\n$`),
+        );
+      }
+    }
   });
 });
 

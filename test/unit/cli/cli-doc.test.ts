@@ -22,7 +22,7 @@ const rowsOf = (section: string): string[] =>
 describe('docs/cli.md', () => {
   it.each(COMMANDS)(
     'has $name as the program has it',
-    ({ name, usage, description, rows, shared }) => {
+    ({ name, usage, description, rows, shared, examples }) => {
       const section = SECTIONS.get(name) ?? '';
       expect(section).toContain(`\`${usage}\`: ${description}.`);
       expect(rowsOf(section)).toEqual(rows);
@@ -30,6 +30,8 @@ describe('docs/cli.md', () => {
       expect(also.split(', ').filter((text) => text !== '')).toEqual(
         shared.map((long) => `\`${long}\``),
       );
+      const block = /^```sh\n(.*?)^```$/ms.exec(section)?.[1] ?? '';
+      expect(block.trimEnd().split('\n')).toEqual(examples);
     },
   );
 

@@ -1,4 +1,5 @@
-import type { Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { optionText } from '../../../src/cli/help-text.ts';
 
 /** Explained once in docs/cli.md, under "Options that many commands have". */
 export const SHARED_OPTIONS: ReadonlySet<string> = new Set([
@@ -18,6 +19,8 @@ export interface DescribedCommand {
   readonly rows: readonly string[];
   /** The shared options that it has. */
   readonly shared: readonly string[];
+  /** Command lines to copy, as its help has them. */
+  readonly examples: readonly string[];
 }
 
 /** Every command as commander knows it, in its order. */
@@ -45,14 +48,20 @@ function describeCommand(command: Command): DescribedCommand {
     shared: command.options
       .map((option) => option.long ?? '')
       .filter((long) => SHARED_OPTIONS.has(long)),
+    examples: examplesIn(helpOf(command)),
   };
 }
 
-function optionText({ description, mandatory, defaultValue, argChoices }: Option): string {
-  const remarks = [
-    ...(mandatory ? ['required'] : []),
-    ...(argChoices === undefined ? [] : [`one of ${argChoices.join(', ')}`]),
-    ...(defaultValue === undefined ? [] : [`default ${String(defaultValue)}`]),
-  ];
-  return remarks.length === 0 ? description : `${description} (${remarks.join('; ')})`;
+/** With what stands behind the options, which commander only gives away when it prints. */
+function helpOf(command: Command): string {
+  const texts: string[] = [];
+  command.configureOutput({ writeOut: (text) => void texts.push(text) });
+  command.outputHelp();
+  return texts.join('');
+}
+
+/** The lines under `Examples:`, which ends a help. */
+export function examplesIn(help: string): readonly string[] {
+  const [, examples = ''] = help.split('\nExamples:\n');
+  return examples.split('\n').flatMap((line) => (line.startsWith('  ') ? [line.slice(2)] : []));
 }

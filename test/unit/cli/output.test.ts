@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { fields, jsonLine, printable, table, timeText } from '../../../src/cli/output.ts';
+import {
+  displayWidth,
+  fields,
+  jsonLine,
+  printable,
+  table,
+  timeText,
+} from '../../../src/cli/output.ts';
 
 /** What a terminal obeys: C0, DEL, C1, line separators, and what turns the direction of text. */
 const DRIVING = [
@@ -46,6 +53,34 @@ it('a table has columns as wide as their widest cell, and no blanks at the end o
   expect(table(['id', 'name'], [])).toEqual(['ID  NAME']);
 });
 
+it('columns stand under one another whatever script is in them', () => {
+  expect(
+    table(
+      ['name', 'n'],
+      [
+        ['株式会社', '1'],
+        ['Größe', '2'],
+        ['👩‍🚀x', '3'],
+      ],
+    ),
+  ).toEqual(['NAME      N', '株式会社  1', 'Größe     2', '👩‍🚀x       3']);
+});
+
+it.each([
+  ['abc', 3],
+  ['Größe – “x”', 11],
+  ['株式会社', 8],
+  ['ｶﾅ', 2],
+  ['ＡＢ', 4],
+  ['한글', 4],
+  ['e\u0301', 1],
+  ['👩‍🚀', 2],
+  ['ЖФ', 2],
+  ['', 0],
+])('%j takes as many places as %i letters', (text, width) => {
+  expect(displayWidth(text)).toBe(width);
+});
+
 it('a table of many rows is made as one of few', () => {
   const rows = Array.from({ length: 200_000 }, (_, n) => [String(n)]);
   expect(table(['id'], rows)).toHaveLength(200_001);
@@ -61,5 +96,5 @@ it('fields stand under one another', () => {
 });
 
 it('times are ISO 8601 in UTC, and no time is a dash', () => {
-  expect([timeText(0), timeText(null)]).toEqual(['1970-01-01T00:00:00.000Z', '-']);
+  expect([timeText(0), timeText(null)]).toEqual(['1970-01-01T00:00:00Z', '-']);
 });

@@ -180,6 +180,32 @@ describe('the store', () => {
     ]);
   });
 
+  it.each([
+    [
+      { LATCHKEY_DATABASE_LISTEN_URL: 'postgres://h/d' },
+      /^LATCHKEY_DATABASE_LISTEN_URL \(or its _FILE\) /,
+    ],
+    [
+      { LATCHKEY_PREPARED_STATEMENTS: 'off' },
+      /^LATCHKEY_PREPARED_STATEMENTS is for a database behind a URL/,
+    ],
+  ])('that is embedded is not told how to use a URL: %j', (variables, text) => {
+    const environment = { ...NO_DATABASE, ...variables };
+    for (const problems of [
+      problemsOf(environment, { embedded: true }),
+      problemsOf({ ...environment, LATCHKEY_EMBEDDED_DIR: '/data' }),
+    ]) {
+      expect(problems).toEqual([expect.stringMatching(text)]);
+      expect(problems[0]).toMatch(/ is named\. Remove one of the two\.$/);
+    }
+    const command = readCommandConfig({ embedded: true }, environment);
+    expect(command).toMatchObject({ kind: 'invalid', problems: [expect.stringMatching(text)] });
+  });
+
+  it('that is embedded leaves defaults alone', () => {
+    expect(problemsOf(NO_DATABASE, { embedded: true })).toEqual([]);
+  });
+
   it('must not be both', () => {
     expect(problemsOf(BASE, { embedded: true })).toEqual([
       expect.stringMatching(/are both named\. Keep one of the two\.$/),
