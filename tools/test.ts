@@ -1,21 +1,14 @@
 /**
- * `npm test [-- suite …]` and `npm run test:full`: every suite one after the other, then how long each took, and as the
- * last line how many tests passed and failed. A skipped test is a failure.
+ * `npm test [-- suite …]`, `npm run test:envoys` and `npm run test:full`: the suites of test-suites.ts one after the other,
+ * then how long each took, and as the last line how many tests passed and failed. A skipped test is a failure.
  */
 
-import { globSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { floorNode } from '../test/support/node-floor.ts';
 import { inSeconds, ROOT, runCommand } from './run-command.ts';
+import { chosenSuites, type Suite } from './test-suites.ts';
 import { countSuite, isSuccess, type SuiteCounts, type VitestSummary } from './vitest-summary.ts';
-
-interface Suite {
-  readonly name: string;
-  readonly project: string;
-  /** The path of the Node that runs it. */
-  readonly node: () => Promise<string>;
-}
 
 interface SuiteResult extends SuiteCounts {
   readonly name: string;
@@ -24,41 +17,35 @@ interface SuiteResult extends SuiteCounts {
 
 const SUMMARIES = join(ROOT, '.cache', 'test-results');
 
-const onThisNode = async (): Promise<string> => process.execPath;
-
-function allSuites(isFull: boolean): readonly Suite[] {
-  const hasFullTests = globSync('test/full/**/*.test.ts', { cwd: ROOT }).length > 0;
-  return [
-    { name: 'unit', project: 'unit', node: onThisNode },
-    { name: 'unit-floor', project: 'unit', node: () => floorNode(ROOT) },
-    { name: 'integration', project: 'integration', node: onThisNode },
-    { name: 'e2e', project: 'e2e', node: onThisNode },
-    ...(isFull && hasFullTests ? [{ name: 'full', project: 'full', node: onThisNode }] : []),
-  ];
-}
-
-async function runSuite(suite: Suite, env: NodeJS.ProcessEnv): Promise<SuiteResult> {
+async function runSuite(suite: Suite): Promise<SuiteResult> {
   const startedMs = performance.now();
   const summaryPath = join(SUMMARIES, `${suite.name}.json`);
   await rm(summaryPath, { force: true });
   console.log(`\n── ${suite.name}`);
-  let exitCode = 1;
-  try {
-    exitCode = await runCommand(
-      await suite.node(),
-      [
-        join('node_modules', 'vitest', 'vitest.mjs'),
-        'run',
-        ...['--project', suite.project],
-        ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', summaryPath],
-      ],
-      env,
-    );
-  } catch (error) {
+  const exitCode = await runVitest(suite, summaryPath).catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : error);
-  }
+    return 1;
+  });
   const counts = countSuite(await readSummary(summaryPath), exitCode);
   return { name: suite.name, durationMs: performance.now() - startedMs, ...counts };
+}
+
+async function runVitest(suite: Suite, summaryPath: string): Promise<number> {
+  if (suite.needsBuild) {
+    const buildCode = await runCommand(process.execPath, [join('tools', 'build.ts')]);
+    if (buildCode !== 0) return buildCode;
+  }
+  return runCommand(
+    suite.node === 'floor' ? await floorNode(ROOT) : process.execPath,
+    [
+      join('node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      ...['--project', suite.project],
+      ...(suite.without ?? []).flatMap((path) => ['--exclude', path]),
+      ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', summaryPath],
+    ],
+    { ...process.env, ...suite.env },
+  );
 }
 
 async function readSummary(path: string): Promise<VitestSummary | undefined> {
@@ -73,7 +60,7 @@ function printResults(results: readonly SuiteResult[]): void {
   const sum = (value: (result: SuiteResult) => number): number =>
     results.reduce((total, result) => total + value(result), 0);
   const line = (name: string, durationMs: number, counts: string): string =>
-    `${name.padEnd(12)}${inSeconds(durationMs).padStart(9)}   ${counts}`.trimEnd();
+    `${name.padEnd(14)}${inSeconds(durationMs).padStart(9)}   ${counts}`.trimEnd();
   console.log('');
   for (const { name, durationMs, passed, failed, skipped } of results) {
     console.log(line(name, durationMs, `${passed} passed, ${failed} failed, ${skipped} skipped`));
@@ -87,23 +74,16 @@ function printResults(results: readonly SuiteResult[]): void {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const isFull = args.includes('--full');
-  const suites = allSuites(isFull);
-  const chosen = args.filter((arg) => arg !== '--full');
-  const unknown = chosen.filter((name) => !suites.some((suite) => suite.name === name));
-  if (unknown.length > 0) {
-    const known = suites.map((suite) => suite.name).join(', ');
-    console.error(`There is no test suite ${unknown.join(', ')}; choose from ${known}.`);
+  let suites: readonly Suite[];
+  try {
+    suites = chosenSuites(args);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
     return 2;
   }
-  const env = isFull ? { ...process.env, LATCHKEY_TEST_FULL: '1' } : process.env;
   await mkdir(SUMMARIES, { recursive: true });
   const results: SuiteResult[] = [];
-  for (const suite of suites) {
-    if (chosen.length === 0 || chosen.includes(suite.name)) {
-      results.push(await runSuite(suite, env));
-    }
-  }
+  for (const suite of suites) results.push(await runSuite(suite));
   printResults(results);
   return results.every(isSuccess) ? 0 : 1;
 }

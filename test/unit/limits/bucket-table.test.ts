@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BucketTable } from '../../../src/limits/bucket-table.ts';
-import { seededRandom } from './random.ts';
+import { seededRandom } from '../../support/random.ts';
 
 const fullAt = (fullAtUs: number) => ({ fullAtUs, detail: 0 });
 

@@ -3,8 +3,8 @@ import { LocalLimits, NEVER_MS } from '../../../src/limits/local-store.ts';
 import type { Now } from '../../../src/model/clock.ts';
 import type { Charge, LimitReport } from '../../../src/model/limit-memory.ts';
 import type { Limit } from '../../../src/model/plan.ts';
+import { type Random, seededRandom } from '../../support/random.ts';
 import { type Expected, plainCounter } from './plain-model.ts';
-import { type Random, seededRandom } from './random.ts';
 
 const STEPS = 120_000;
 const PRINCIPALS = 12;

@@ -8,7 +8,7 @@ import {
   parseAddress,
   parseCidr,
 } from '../../../src/model/address.ts';
-import { type Random, seededRandom } from '../limits/random.ts';
+import { type Random, seededRandom } from '../../support/random.ts';
 
 const RANDOM_TEXTS = 60_000;
 
