@@ -64,7 +64,8 @@ export class UsageRecorder {
     if (known !== undefined) {
       if (atMs < known.atMs) return;
       known.atMs = atMs;
-      known.address = address;
+      // An equal text in its place would keep one string of every request alive until the next flush.
+      if (known.address !== address) known.address = address;
     } else if (this.#uses.size < KEYS_MAX) {
       this.#uses.set(keyId, { atMs, address });
     }

@@ -5,7 +5,7 @@ import { type KeyId, keySubject, type OrganizationId, type UserId } from '../mod
 import type { Role, Subject } from '../model/subject.ts';
 import { StoreFaultError } from './errors.ts';
 import type { PostgresLog } from './log.ts';
-import type { Database } from './pool.ts';
+import type { Database, Statement } from './pool.ts';
 import { POSITION_COLUMNS, type PositionRow, positionOf } from './position.ts';
 import { epochMs } from './sql.ts';
 
@@ -14,10 +14,20 @@ import { epochMs } from './sql.ts';
  * row of the counter when no key is found, since an absence has a position as well. Of several digests the first wins.
  * A secret that has ended by the database's clock (a rotation ends the old one "now") has ended for everybody: a clock that
  * runs behind must not keep it alive.
+ *
+ * The digests are a list of values, in a statement for each number of them: of an array Postgres cannot tell how long it is,
+ * so it would plan every lookup anew, which takes five times as long as the lookup.
  */
-const FIND_KEY = {
-  name: 'find_key',
-  text: `
+function findKeyBy(digestCount: number): Statement {
+  const wanted = Array.from({ length: digestCount }, (_, index) => {
+    const place = index + 1;
+    return `($${2 * place - 1}::bytea, $${2 * place}::smallint, ${place})`;
+  });
+  // No digest finds nothing, and still has a position.
+  if (wanted.length === 0) wanted.push('(NULL::bytea, NULL::smallint, 1)');
+  return {
+    name: `find_key_${digestCount}`,
+    text: `
     SELECT ${POSITION_COLUMNS}, k.*
     FROM latchkey.change_version v LEFT JOIN (
       SELECT
@@ -30,7 +40,7 @@ const FIND_KEY = {
         ${epochMs('o.disabled_at')} AS organization_disabled_at_ms,
         u.id AS owner_id, u.role AS owner_role,
         ${epochMs('u.disabled_at')} AS owner_disabled_at_ms
-      FROM unnest($1::bytea[], $2::smallint[]) WITH ORDINALITY AS wanted (digest, pepper_version, place)
+      FROM (VALUES ${wanted.join(', ')}) AS wanted (digest, pepper_version, place)
       JOIN latchkey.api_key_secrets s
         ON s.digest = wanted.digest AND s.pepper_version = wanted.pepper_version
       JOIN latchkey.api_keys k ON k.id = s.key_id
@@ -38,7 +48,8 @@ const FIND_KEY = {
       LEFT JOIN latchkey.users u ON u.id = k.owner_id
       ORDER BY wanted.place LIMIT 1
     ) k ON true`,
-};
+  };
+}
 
 interface KeyRow {
   readonly id: string;
@@ -63,11 +74,20 @@ interface KeyRow {
 type FoundRow = PositionRow & (KeyRow | { readonly id: null });
 
 export function createKeyStore(database: Database, log: PostgresLog): KeyStore {
+  // As many as there are peppers, and one: the number does not change while the process lives.
+  const statements = new Map<number, Statement>();
+  const statementFor = (digestCount: number): Statement => {
+    const known = statements.get(digestCount);
+    if (known !== undefined) return known;
+    const statement = findKeyBy(digestCount);
+    statements.set(digestCount, statement);
+    return statement;
+  };
   return {
     async findKey(digests, signal): Promise<LoadedCredential> {
       const rows = await database.query<FoundRow>(
-        FIND_KEY,
-        [digests.map(({ bytes }) => bytes), digests.map(({ pepperVersion }) => pepperVersion)],
+        statementFor(digests.length),
+        digests.flatMap(({ bytes, pepperVersion }) => [bytes, pepperVersion]),
         signal,
       );
       const row = rows[0];
