@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   apiKey,
   asReader,
+  BAD_PATH,
   bearer,
+  type Expected,
   expectedVerdicts,
   MISSING,
   NO_SCOPE,
@@ -13,6 +15,8 @@ import {
 } from '../support/e2e-attack.ts';
 import { type Stack, startStack } from '../support/e2e-stack.ts';
 import { openWays, type Ways } from '../support/e2e-ways.ts';
+import { envoyVersion } from '../support/envoy.ts';
+import { isAtLeast } from '../support/envoy-releases.ts';
 import { loadProtoOracle } from '../support/proto-oracle.ts';
 import { CREDENTIAL_ROWS } from './attack-rows/credentials.ts';
 import { MASS_AND_BROWSER_ROWS } from './attack-rows/masses-and-browsers.ts';
@@ -24,22 +28,32 @@ import { TARGET_ROWS } from './attack-rows/targets.ts';
  * pass by Check because some Envoy would have stopped it. Rows 1, 2 and 15 are in spoofing.test.ts.
  */
 
+/**
+ * `..;` as Envoy resolves it since these releases of each line (CVE-2026-73511). To those before it is a segment like any other,
+ * which latchkey then refuses.
+ */
+const PARAMETERS_RESOLVED_SINCE = ['1.36.10', '1.37.6', '1.38.4', '1.39.1'];
+const BEFORE: ReadonlyMap<string, Expected> = new Map([['"/v1/none/..;/admin"', BAD_PATH]]);
+
 let stack: Stack;
 let ways: Ways;
+let otherwise: ReadonlyMap<string, Expected>;
 
 beforeAll(async () => {
   stack = await startStack();
   await stack.keys.importText(READER);
   await stack.keys.importText(WRITER, { scopes: ['write'] });
   ways = await openWays(stack);
+  otherwise = isAtLeast(await envoyVersion(), PARAMETERS_RESOLVED_SINCE) ? new Map() : BEFORE;
 });
 afterAll(() => stack?.stop());
 
 describe.each([...CREDENTIAL_ROWS, ...TARGET_ROWS, ...MASS_AND_BROWSER_ROWS])(
   'row $title',
   ({ attacks }) => {
-    it.each(attacks)('%s', async (_name, request, expected) => {
-      expect(await ways.askAll(request)).toEqual(expectedVerdicts(expected));
+    it.each(attacks)('%s', async (name, request, expected) => {
+      const here = otherwise.get(name) ?? expected;
+      expect(await ways.askAll(request)).toEqual(expectedVerdicts(here));
     });
   },
 );

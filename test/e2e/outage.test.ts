@@ -1,20 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_KEY_FORMAT } from '../../src/key-text/key-format.ts';
-import { mintKey } from '../../src/key-text/mint.ts';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { ask, expectOutage, statusOf, unknownKey } from '../support/e2e-outage.ts';
 import { type Stack, startStack } from '../support/e2e-stack.ts';
-import { startEnvoy, type TestEnvoy } from '../support/envoy.ts';
-import type { HttpResponse } from '../support/http-clients.ts';
-import { type Sidecar, startSidecar } from '../support/sidecar.ts';
+import type { TestEnvoy } from '../support/envoy.ts';
 import { until } from '../support/until.ts';
 
 /*
- * Postgres stopped, frozen and unreachable; latchkey itself away. What memory knows goes on, what it does not know is an outage
- * (503) and never a refusal, and afterwards everything comes back by itself. Real processes: signals, sockets and pools are
- * what fails here.
+ * Postgres stopped, frozen and slow. What memory knows goes on, what it does not know is an outage (503) and never a refusal, and
+ * afterwards everything comes back by itself. Real processes: signals, sockets and pools are what fails here.
  */
 
 let stack: Stack;
@@ -33,35 +25,17 @@ afterEach(async () => {
 });
 afterAll(() => stack?.stop());
 
-const ask = (text: string, via: TestEnvoy = envoy, path = '/v1/read'): Promise<HttpResponse> =>
-  via.request({ path, headers: [['x-api-key', text]] });
-const statusOf = async (text: string, via: TestEnvoy = envoy): Promise<number> =>
-  (await ask(text, via)).status;
-
-/** Right in form and unknown to all: only Postgres could say. */
-const unknownKey = (): string => mintKey(DEFAULT_KEY_FORMAT, 'live', randomBytes).text;
-
 /** A key that memory knows. */
-async function warmKey(via: TestEnvoy = envoy): Promise<string> {
+async function warmKey(): Promise<string> {
   const { text } = await stack.keys.create();
-  expect(await statusOf(text, via)).toBe(200);
+  expect(await statusOf(envoy, text)).toBe(200);
   return text;
-}
-
-/** 503 with everything that a client needs to come back; Envoy's own and latchkey's look alike. */
-function expectOutage(response: HttpResponse): void {
-  expect(response.status).toBe(503);
-  expect(Number(response.header('retry-after'))).toBeGreaterThanOrEqual(1);
-  expect(response.header('content-type')).toBe('application/problem+json');
-  expect(response.header('cache-control')).toBe('no-store');
-  expect(response.json()).toMatchObject({ status: 503, code: 'temporarily_unavailable' });
-  expect(response.values('www-authenticate')).toEqual([]);
 }
 
 /** Asks again and again until the status is this one; no other may come but those of `meanwhile`. */
 async function comesTo(status: number, text: string, meanwhile: readonly number[]): Promise<void> {
   await until(`status ${status}`, async () => {
-    const seen = await statusOf(text);
+    const seen = await statusOf(envoy, text);
     expect([status, ...meanwhile]).toContain(seen);
     return seen === status;
   });
@@ -71,39 +45,39 @@ it('Postgres stopped: what is known works, what is unknown is 503, and all recov
   const { postgres, sidecar, keys } = stack;
   const known = await warmKey();
   const revoked = await keys.create();
-  await statusOf(revoked.text);
+  await statusOf(envoy, revoked.text);
   await keys.revoke(revoked.id);
   await comesTo(401, revoked.text, [200]);
   const revokedUnseen = await keys.create();
-  await statusOf(revokedUnseen.text);
+  await statusOf(envoy, revokedUnseen.text);
   await keys.revoke(revokedUnseen.id);
   await caughtUp(stack);
 
   await postgres.stop();
-  const unknown = await ask(unknownKey());
+  const unknown = await ask(envoy, unknownKey());
   expectOutage(unknown);
   expect(unknown.json()['decision_id']).toEqual(expect.any(String));
-  expect(await statusOf(known)).toBe(200);
-  expect(await statusOf(revoked.text)).toBe(401);
+  expect(await statusOf(envoy, known)).toBe(200);
+  expect(await statusOf(envoy, revoked.text)).toBe(401);
   // Known to be revoked, or no longer known: never allowed.
-  expect([401, 503]).toContain(await statusOf(revokedUnseen.text));
-  expect(await statusOf(`${known}x`)).toBe(401);
+  expect([401, 503]).toContain(await statusOf(envoy, revokedUnseen.text));
+  expect(await statusOf(envoy, `${known}x`)).toBe(401);
   const { code } = await envoy.grpcRequest({ headers: [['x-api-key', unknownKey()]] });
   expect(code).toBe(14);
-  expect((await ask(unknownKey(), envoy, '/v1/hidden/x')).status).toBe(404);
-  expect((await ask(known, envoy, '/v1/admin')).status).toBe(403);
+  expect((await ask(envoy, unknownKey(), '/v1/hidden/x')).status).toBe(404);
+  expect((await ask(envoy, known, '/v1/admin')).status).toBe(403);
 
   await sidecar.reached('degraded');
   expect(await sidecar.readyz()).toEqual({ status: 200, state: 'degraded' });
   await envoy.whenHealthy(1);
-  expect(await statusOf(known)).toBe(200);
-  for (let count = 0; count < 20; count += 1) expectOutage(await ask(unknownKey()));
+  expect(await statusOf(envoy, known)).toBe(200);
+  for (let count = 0; count < 20; count += 1) expectOutage(await ask(envoy, unknownKey()));
 
   await postgres.start();
   const { text: fresh } = await keys.create();
   await comesTo(200, fresh, [503]);
   await comesTo(401, unknownKey(), [503]);
-  expect(await statusOf(known)).toBe(200);
+  expect(await statusOf(envoy, known)).toBe(200);
   await sidecar.reached('ready');
 });
 
@@ -127,11 +101,11 @@ it('Postgres frozen: known keys wait for nothing, over a whole TTL', async () =>
   await postgres.pause();
   // The unknown key hangs in a lookup; what is known overtakes it.
   const order: string[] = [];
-  const hanging = ask(unknownKey()).then((response) => {
+  const hanging = ask(envoy, unknownKey()).then((response) => {
     order.push('unknown');
     return response;
   });
-  for (let count = 0; count < 10; count += 1) expect(await statusOf(known)).toBe(200);
+  for (let count = 0; count < 10; count += 1) expect(await statusOf(envoy, known)).toBe(200);
   order.push('known');
   expectOutage(await hanging);
   expect(order).toEqual(['known', 'unknown']);
@@ -173,8 +147,8 @@ it('Postgres slow: a locked table fills the pool, and still nobody waits who is 
     return held.length > 0;
   });
   // More than the pool has connections.
-  const hanging = Array.from({ length: 8 }, () => ask(unknownKey()));
-  for (let count = 0; count < 20; count += 1) expect(await statusOf(known)).toBe(200);
+  const hanging = Array.from({ length: 8 }, () => ask(envoy, unknownKey()));
+  for (let count = 0; count < 20; count += 1) expect(await statusOf(envoy, known)).toBe(200);
   for (const response of await Promise.all(hanging)) expectOutage(response);
   expect(isLocked).toBe(true);
   await locked;
@@ -186,7 +160,7 @@ async function measure(text: string, requests: number): Promise<number[]> {
   const durationsMs: number[] = [];
   for (let count = 0; count < requests; count += 1) {
     const startedMs = performance.now();
-    expect(await statusOf(text)).toBe(200);
+    expect(await statusOf(envoy, text)).toBe(200);
     durationsMs.push(performance.now() - startedMs);
   }
   return durationsMs;
@@ -194,110 +168,3 @@ async function measure(text: string, requests: number): Promise<number[]> {
 
 const median = (values: readonly number[]): number =>
   values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? 0;
-
-describe('Postgres out of reach', () => {
-  let far: Sidecar;
-  let farEnvoy: TestEnvoy;
-  let pool: Awaited<ReturnType<Stack['postgres']['proxy']>>;
-  let listener: Awaited<ReturnType<Stack['postgres']['proxy']>>;
-
-  beforeAll(async () => {
-    pool = await stack.postgres.proxy();
-    listener = await stack.postgres.proxy();
-    far = await startSidecar({
-      databaseUrl: pool.url,
-      name: 'far',
-      variables: { LATCHKEY_DATABASE_LISTEN_URL: listener.url, LATCHKEY_STALE_WINDOW: '2s' },
-    });
-    stack.onStop(() => far.stop());
-    farEnvoy = await startEnvoy({ check: { socketPath: far.socketPath } });
-    stack.onStop(() => farEnvoy.stop());
-    await farEnvoy.whenHealthy();
-  });
-
-  it('a black hole: as an outage, until the stale window is over', async () => {
-    const known = await warmKey(farEnvoy);
-    pool.proxy.setMode('blackhole');
-    expectOutage(await ask(unknownKey(), farEnvoy));
-    expect(await statusOf(known, farEnvoy)).toBe(200);
-    await until('what nobody can confirm is refused', async () => {
-      const status = await statusOf(known, farEnvoy);
-      expect([200, 503]).toContain(status);
-      return status === 503;
-    });
-    expectOutage(await ask(known, farEnvoy));
-    pool.proxy.setMode('pass');
-    await until('it works again', async () => (await statusOf(known, farEnvoy)) === 200);
-    await until('and refuses again', async () => (await statusOf(unknownKey(), farEnvoy)) === 401);
-    await far.reached('ready');
-  });
-
-  it.each(['blackhole', 'cut', 'refuse'] as const)(
-    'the listening connection alone (%s): the poll sees a revocation within two seconds',
-    async (mode) => {
-      await until(
-        'it listens',
-        async () => (await far.metric('latchkey_follower_connected')) === 1,
-      );
-      const keys = [await stack.keys.create(), await stack.keys.create()];
-      for (const { text } of keys) expect(await statusOf(text, farEnvoy)).toBe(200);
-      const swallowed = listener.proxy.swallowed();
-      listener.proxy.setMode(mode);
-      // The first one may still meet a read that the making of the keys has set off.
-      for (const { id, text } of keys) {
-        await stack.keys.revoke(id);
-        await until('401', async () => (await statusOf(text, farEnvoy)) === 401, 2_500);
-      }
-      // Of the notification nobody was told.
-      if (mode !== 'refuse') expect(listener.proxy.swallowed()).toBeGreaterThan(swallowed);
-      listener.proxy.setMode('pass');
-    },
-    30_000,
-  );
-});
-
-describe('latchkey itself', () => {
-  it('stopped: Envoy answers 503 in its shape, and asks it again as soon as it is back', async () => {
-    const databaseUrl = stack.postgres.url;
-    const folder = await mkdtemp(join(tmpdir(), 'latchkey-place-'));
-    stack.onStop(() => rm(folder, { recursive: true }));
-    const socketPath = join(folder, 'check.sock');
-    const first = await startSidecar({ databaseUrl, name: 'first', socketPath });
-    const own = await startEnvoy({ check: { socketPath } });
-    stack.onStop(() => own.stop());
-    await own.whenHealthy();
-    const known = await warmKey(own);
-    expect((await first.stop()).code).toBe(0);
-    const requests = own.upstream.requests();
-    for (const text of [known, unknownKey()]) expectOutage(await ask(text, own));
-    expect((await ask(known, own)).json()['decision_id']).toBeUndefined();
-    expect((await own.request({ path: '/v1/none/x' })).status).toBe(503);
-    expect(own.upstream.requests()).toBe(requests);
-
-    const second = await startSidecar({ databaseUrl, name: 'second', socketPath });
-    stack.onStop(() => second.stop());
-    await until('it answers', async () => (await statusOf(known, own)) === 200);
-  });
-
-  it('started while Postgres is away: not ready, and ready when Postgres is there', async () => {
-    const { postgres } = stack;
-    await postgres.stop();
-    const early = await startSidecar({
-      databaseUrl: postgres.url,
-      name: 'early',
-      waitUntilReady: false,
-    });
-    stack.onStop(() => early.stop());
-    await early.reached('not_ready');
-    const own = await startEnvoy({ check: { socketPath: early.socketPath } });
-    stack.onStop(() => own.stop());
-    const seen = await ask(unknownKey(), own);
-    expectOutage(seen);
-    expect(await early.readyz()).toEqual({ status: 503, state: 'not_ready' });
-
-    await postgres.start();
-    await early.reached('ready');
-    await own.whenHealthy();
-    await warmKey(own);
-  });
-});

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../src/config/settings.ts';
+import { chosenSuites } from '../../tools/test-suites.ts';
 import { startProcess } from '../support/child-process.ts';
 import { documentedCommands, fencedBlock, words } from '../support/documented-commands.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -38,6 +39,21 @@ afterAll(async () => {
 
 type Run = (text: string) => unknown;
 
+/** Of the project that it names there is one file of this name, which reads these variables. */
+function findTests(text: string): void {
+  const [, project = '', name = ''] = / --project (\w+) (\S+)$/.exec(text) ?? [];
+  const source = readFileSync(join(ROOT, 'test', project, `${name}.test.ts`), 'utf8');
+  for (const [variable] of text.matchAll(/LATCHKEY_\w+/g)) expect(source).toContain(variable);
+}
+
+/** The script is there, and takes what it is given for suites. */
+function checkSuites(text: string): void {
+  const [script = '', ...given] = text.replace(/^npm (run )?/, '').split(/ (?:-- )?/);
+  const [file, ...args] = String(scripts[script]).split(' ').slice(3);
+  expect(file).toBe('tools/test.ts');
+  expect(chosenSuites([...args, ...given]).length).toBeGreaterThan(0);
+}
+
 /** How each command of the pages is held. The first that fits counts; a command that none fits fails the test. */
 const WAYS: readonly (readonly [RegExp, Run])[] = [
   // This very test runs under these: that the script is there is what is left to say.
@@ -45,8 +61,9 @@ const WAYS: readonly (readonly [RegExp, Run])[] = [
     /^npm ci$/,
     () => expect(readFileSync(join(ROOT, 'package-lock.json')).length).toBeGreaterThan(0),
   ],
-  [/^npm test( -- unit)?$/, () => expect(scripts.test).toContain('tools/test.ts')],
-  [/^npm run test:full$/, () => expect(scripts['test:full']).toContain('tools/test.ts')],
+  [/^npm (test|run test:\w+)( -- \S+)?$/, checkSuites],
+  [/^LATCHKEY_TEST_\w+=.* npx vitest /, findTests],
+  [/^npm run build$/, () => expect(scripts.build).toContain('tools/build.ts')],
   [/^npm run check( -- --write)?$/, () => expect(scripts.check).toContain('tools/check.ts')],
   [/^npm run demo$/, runDemo],
   [/^npm run demo -- --smoke$/, runSmoke],

@@ -6,9 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adminPage } from '../../src/app/envoy-process.ts';
 import { DEFAULT_KEY_FORMAT } from '../../src/key-text/key-format.ts';
 import { mintKey } from '../../src/key-text/mint.ts';
-import { createCheckClient } from '../support/check-client.ts';
-import { checkRequest } from '../support/check-messages.ts';
-import { basic, carrying, PLACES } from '../support/e2e-credentials.ts';
+import { createCanaries } from '../support/canaries.ts';
+import { carrying, PLACES, requestsWith } from '../support/e2e-credentials.ts';
 import { startEnvoy, type TestEnvoy } from '../support/envoy.ts';
 import type { RequestInit } from '../support/http-clients.ts';
 import { changeUrl, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -27,18 +26,8 @@ import { until } from '../support/until.ts';
  * of it is searched for them. Whatever is written by a process, Postgres or Envoy is only to be had from the real ones.
  */
 
-/** What must be found nowhere, by what it is. */
-const canaries = new Map<string, string>();
-const canary = (what: string, text: string): string => {
-  canaries.set(what, text);
-  return text;
-};
-
-/** Everything that was said, by whom. The one line that shows a new key is left out. */
-const said = new Map<string, string[]>();
-const hear = (who: string, ...lines: string[]): void => {
-  said.set(who, [...(said.get(who) ?? []), ...lines]);
-};
+/** The one line that shows a new key is not heard. */
+const { release: canary, hear, names, said, findIn } = createCanaries();
 
 let postgres: TestPostgres;
 let folder: string;
@@ -102,26 +91,9 @@ async function send(request: RequestInit): Promise<number> {
   return response.status;
 }
 
-/** The same key in every place and form, right and wrong. */
+/** By every kind of request, right and wrong. */
 async function sendEverywhere(text: string): Promise<void> {
-  for (const place of PLACES) {
-    for (const path of ['/v1/read', '/v1/admin', '/v1/hidden/x', '/nowhere', '/v1/none/x']) {
-      await send(carrying(place, text, { path }));
-      await send(carrying(place, `${text}x`, { path }));
-    }
-  }
-  await send({ path: '/v1/read', headers: [['authorization', basic(`:${text}`)]] });
-  await send({ path: '/v1/read', headers: [['authorization', `Digest ${text}`]] });
-  await send({ path: '/v1/read', headers: [['authorization', `Bearer ${text},Bearer ${text}`]] });
-  await send({ path: `/v1/read?x=1;api%5Fkey=${text}` });
-  await send({ path: `/v1/read?api%5Fkey=${text}` });
-  // Where no key belongs.
-  await send({ path: `/v1/nothing/${text}` });
-  await send({ path: `/v1/read/../${text}` });
-  await send({ path: `/v1/admin?token=${text}`, headers: [['referer', `http://a/?${text}`]] });
-  await send({ path: '/v1/read', headers: [['user-agent', text]] });
-  await send({ path: '/v1/read', headers: [['host', `user:${text}@a`]] });
-  await send({ path: '/v1/read', method: text.slice(0, 32) });
+  for (const request of requestsWith(text)) await send(request);
   const { message } = await envoy.grpcRequest({ headers: [['authorization', `Bearer ${text}`]] });
   hear('answers to gRPC', message);
 }
@@ -218,19 +190,13 @@ it('what fails says why, and not with which secret', async () => {
 });
 
 describe('nowhere a secret', () => {
-  /** Where a canary stands, and around what. */
-  const finds = (lines: readonly string[]): string[] =>
-    [...canaries].flatMap(([what, text]) =>
-      lines.filter((line) => line.includes(text)).map((line) => `${what}: ${line.slice(0, 300)}`),
-    );
-
   it('there were secrets to be found', () => {
-    expect([...canaries.keys()].sort()).toHaveLength(10);
-    expect(finds([`x${pepper}y`])).toHaveLength(1);
+    expect(names()).toHaveLength(10);
+    expect(findIn([`x${pepper}y`])).toHaveLength(1);
   });
 
   it('in what commands and answers said', () => {
-    for (const [who, lines] of said) expect([who, finds(lines)]).toEqual([who, []]);
+    for (const [who, lines] of said()) expect([who, findIn(lines)]).toEqual([who, []]);
   });
 
   it('in the log of the sidecar, which told of every kind of refusal', () => {
@@ -238,12 +204,12 @@ describe('nowhere a secret', () => {
     for (const reason of ['key_checksum', 'key_unknown', 'key_revoked', 'store_unavailable']) {
       expect(reasons).toContain(reason);
     }
-    expect(finds([...sidecar.stdout(), ...sidecar.stderr()])).toEqual([]);
+    expect(findIn([...sidecar.stdout(), ...sidecar.stderr()])).toEqual([]);
   });
 
   it('in its metrics and health', async () => {
     const { state } = await sidecar.readyz();
-    expect(finds([await sidecar.metrics(), state])).toEqual([]);
+    expect(findIn([await sidecar.metrics(), state])).toEqual([]);
   });
 
   it('in the log of Envoy, its access log, its configuration and its counters', async () => {
@@ -253,7 +219,7 @@ describe('nowhere a secret', () => {
     const pages = await Promise.all(
       ['/stats', '/config_dump', '/clusters'].map((path) => adminPage(envoy.adminPort, path)),
     );
-    expect(finds([...envoy.log(), last, access, ...pages])).toEqual([]);
+    expect(findIn([...envoy.log(), last, access, ...pages])).toEqual([]);
   });
 
   it('in any table of the database', async () => {
@@ -268,48 +234,10 @@ describe('nowhere a secret', () => {
       rows.push(...found.map(({ row }) => String(row)));
     }
     expect(rows.some((row) => row.includes('key.create') || row.includes('created'))).toBe(true);
-    expect(finds(rows)).toEqual([]);
+    expect(findIn(rows)).toEqual([]);
   });
 
   it('in the arguments of the process', async () => {
-    expect(finds([await readFile(`/proc/${sidecar.pid}/cmdline`, 'utf8')])).toEqual([]);
+    expect(findIn([await readFile(`/proc/${sidecar.pid}/cmdline`, 'utf8')])).toEqual([]);
   });
-});
-
-it('ten thousand random paths, hosts, methods and keys add no series', async () => {
-  const client = createCheckClient({ path: sidecar.socketPath });
-  const series = async (): Promise<string[]> =>
-    (await sidecar.metrics())
-      .split('\n')
-      // Those of Node itself come with what the process happens to do, such as a kind of garbage collection.
-      .filter((line) => line.startsWith('latchkey_'))
-      .map((line) => line.slice(0, line.lastIndexOf(' ')));
-  const random = (): string => randomBytes(8).toString('hex');
-  const kinds: readonly (() => Parameters<typeof checkRequest>[0])[] = [
-    () => ({ path: `/${random()}` }),
-    () => ({ path: '/v1/read', headers: [['x-api-key', `lk_live_${random()}`]] }),
-    () => ({ path: `/v1/items/${random()}`, headers: [['authorization', `Bearer ${random()}`]] }),
-    () => ({ path: '/v1/read', headers: [['x-api-key', `odd-${random()}`]] }),
-    () => ({ path: '/v1/read', host: `${random()}.example` }),
-    () => ({ path: '/v1/read', method: random().toUpperCase() }),
-    () => ({ path: `/v1/none/${random()}?${random()}=${random()}` }),
-    () => ({ path: '/v1/none/x', rule: random() }),
-    () => ({ path: '/v1/optional/x', peer: `10.${randomBytes(3).join('.')}` }),
-    () => ({ path: `/v1/none/%zz${random()}` }),
-  ];
-  const flood = async (requests: number): Promise<void> => {
-    const callers = Array.from({ length: 32 }, async (_, caller) => {
-      for (let count = caller; count < requests; count += 32) {
-        const build = kinds[count % kinds.length];
-        if (build !== undefined) await client.check(checkRequest(build()));
-      }
-    });
-    await Promise.all(callers);
-  };
-  await flood(10 * kinds.length);
-  const before = await series();
-  await flood(10_000);
-  client.close();
-  expect((await series()).filter((name) => !before.includes(name))).toEqual([]);
-  expect(await sidecar.metric('latchkey_faults_total')).toBe(0);
 });

@@ -13,13 +13,19 @@ import { type Stack, startStack } from '../support/e2e-stack.ts';
  * where nothing stops it. Keys in use stay in memory, Postgres is not drowned, memory does not grow with the guesses.
  */
 
+/** How long latchkey believes that a key is not there (src/cache/absences.ts). */
+const ABSENCE_TTL_MS = 10_000;
+/** Far beyond what ten thousand calls at once take anywhere. */
+const DEADLINE_MS = 120_000;
+
 let stack: Stack;
 let hot: readonly TestKey[];
 
-/** The budgets that a sidecar has unless told otherwise. */
+/** The budgets that a sidecar has unless told otherwise. On a busy machine a lookup takes its time, which is not the matter here. */
 beforeAll(async () => {
   stack = await startStack({
     variables: {
+      LATCHKEY_LOOKUP_TIMEOUT: '5s',
       LATCHKEY_MISSES_PER_SECOND: '50',
       LATCHKEY_MISSES_BURST: '200',
       LATCHKEY_DENIAL_LOG_RATE: '20',
@@ -47,7 +53,8 @@ function open(): Caller {
   return {
     async status(apiKey, changes = {}) {
       const headers = [['x-api-key', apiKey]] as const;
-      const outcome = await client.check(checkRequest({ path: '/v1/read', headers, ...changes }));
+      const request = checkRequest({ path: '/v1/read', headers, ...changes });
+      const outcome = await client.check(request, { deadlineMs: DEADLINE_MS });
       if (outcome.kind === 'failure') throw new Error(`gRPC ${outcome.code}: ${outcome.details}`);
       const { status, denied_response: denied } = checkResponse(outcome.bytes);
       return status?.code === 0 ? 200 : (denied?.status?.code ?? 0);
@@ -82,9 +89,9 @@ async function flood(guesses: number, peer: () => string) {
   return { guessed, used };
 }
 
+/** Of keys that are not there: what is in use is read again every now and then. */
 const lookups = async (): Promise<number> => {
-  const outcomes = ['found', 'absent', 'fenced', 'unavailable'];
-  const counts = outcomes.map((outcome) =>
+  const counts = ['absent', 'fenced', 'unavailable'].map((outcome) =>
     stack.sidecar.metric(`latchkey_lookups_total{outcome="${outcome}"}`),
   );
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
@@ -104,9 +111,11 @@ it('guesses from one address: its budget bounds the lookups, and nobody else not
 it('guesses from everywhere: keys in use stay in memory, and memory stays as it is', async () => {
   await flood(20_000, () => `10.${randomBytes(3).join('.')}`);
   const before = await residentBytes();
+  const lookupsBefore = await lookups();
   const { guessed, used } = await flood(100_000, () => `10.${randomBytes(3).join('.')}`);
   expect([...used.keys()]).toEqual([200]);
   expect([...guessed.keys()].filter((status) => ![401, 503].includes(status))).toEqual([]);
+  expect((await lookups()) - lookupsBefore).toBeGreaterThan(10_000);
   expect(await stack.sidecar.metric('latchkey_cache_evictions_total')).toBe(0);
   expect(await stack.sidecar.metric('latchkey_cache_entries{kind="absence"}')).toBeLessThanOrEqual(
     10_000,
@@ -119,11 +128,14 @@ it('one missing key from ten thousand clients at once is one lookup', async () =
   const missing = guess();
   const before = await lookups();
   const client = open();
+  const startedMs = performance.now();
   const statuses = await Promise.all(
     Array.from({ length: 10_000 }, (_, index) =>
       client.status(missing, { peer: `198.51.100.${index % 250}` }),
     ),
   );
   expect(new Set(statuses)).toEqual(new Set([401]));
-  expect((await lookups()) - before).toBeLessThanOrEqual(2);
+  // And one more whenever what was learnt has grown old.
+  const lifetimes = Math.floor((performance.now() - startedMs) / ABSENCE_TTL_MS);
+  expect((await lookups()) - before).toBeLessThanOrEqual(1 + lifetimes);
 });

@@ -1,7 +1,7 @@
 import { encodeAnswer } from '../../src/envoy/encode-answer.ts';
 import type { Answer, HeaderLine, MetadataField } from '../../src/model/answer.ts';
-import { type Random, seededRandom } from '../unit/limits/random.ts';
 import { loadProtoOracle, type OracleHeaderOption, type OracleResponse } from './proto-oracle.ts';
+import { type Random, seededRandom } from './random.ts';
 import { randomText } from './random-check-request.ts';
 import { wholeAllow, wholeMetadata } from './whole-answer.ts';
 

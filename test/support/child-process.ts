@@ -20,13 +20,23 @@ export interface StartedProcess {
 /** More than any test makes a process say; a runaway process must not fill memory. */
 const LINES_MAX = 100_000;
 
+export interface ProcessSetup {
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  /** Where it starts; absent: where this process is. */
+  readonly cwd?: string;
+  /** As whom it runs, by number: for root alone. */
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** Starts a process that does not outlive this one. Only what `env` says is in its environment. */
 export function startProcess(
   command: string,
   args: readonly string[],
-  { env, stdin }: { readonly env: Readonly<Record<string, string>>; readonly stdin?: string },
+  { stdin, ...setup }: ProcessSetup,
 ): StartedProcess {
-  const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { ...setup, stdio: ['pipe', 'pipe', 'pipe'] });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   const exited = new Promise<Ending>((resolve, reject) => {

@@ -1,12 +1,12 @@
 import { createRequestDecoder } from '../../src/envoy/decode-request.ts';
 import type { DecodedRequest } from '../../src/model/request.ts';
-import { seededRandom } from '../unit/limits/random.ts';
 import {
   type ByteOracleRequest,
   loadByteOracle,
   loadProtoOracle,
   type OracleRequest,
 } from './proto-oracle.ts';
+import { seededRandom } from './random.ts';
 import { randomCheckRequest, WANTED } from './random-check-request.ts';
 import { referenceDecode, slotsOf } from './reference-decoder.ts';
 import { damage, rewrite, scramble } from './rewrite-message.ts';

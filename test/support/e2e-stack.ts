@@ -2,7 +2,7 @@ import { startBareEnvoy } from './bare-envoy.ts';
 import { type CheckClient, createCheckClient } from './check-client.ts';
 import type { HeaderMode } from './check-messages.ts';
 import { createTestKeys, type TestKeys, type TestOwners } from './e2e-keys.ts';
-import { startEnvoy, type TestEnvoy } from './envoy.ts';
+import { type EnvoySetup, startEnvoy, type TestEnvoy } from './envoy.ts';
 import { startTestPostgres, type TestPostgres } from './postgres.ts';
 import { type Sidecar, startSidecar, type Variables } from './sidecar.ts';
 
@@ -11,16 +11,18 @@ export interface Stack {
   readonly postgres: TestPostgres;
   readonly sidecar: Sidecar;
   readonly keys: TestKeys & { readonly owners: TestOwners };
-  /** The reference configuration in front of the sidecar; `version`: of Envoy. */
-  addEnvoy(mode?: HeaderMode, version?: string): Promise<TestEnvoy>;
+  /** The reference configuration in front of the sidecar. */
+  addEnvoy(mode?: HeaderMode, more?: MoreSetup): Promise<TestEnvoy>;
   /** An Envoy without any hardening. */
-  addBareEnvoy(mode?: HeaderMode, version?: string): Promise<TestEnvoy>;
+  addBareEnvoy(mode?: HeaderMode, more?: MoreSetup): Promise<TestEnvoy>;
   /** Straight to the sidecar. */
   addCheckClient(): CheckClient;
   /** Something else to stop with the stack, before all that is older. */
   onStop(stop: () => unknown): void;
   stop(): Promise<void>;
 }
+
+export type MoreSetup = Pick<EnvoySetup, 'version' | 'namedRules'>;
 
 export async function startStack(
   setup: { readonly variables?: Variables; readonly databaseUrl?: (url: string) => string } = {},
@@ -42,15 +44,15 @@ export async function startStack(
       await envoy.whenHealthy();
       return envoy;
     };
-    const at = (mode: HeaderMode, version: string | undefined) => ({
+    const at = (mode: HeaderMode, more: MoreSetup): EnvoySetup => ({
       check: { socketPath: sidecar.socketPath },
       rawHeaders: mode === 'raw',
-      ...(version !== undefined && { version }),
+      ...more,
     });
     return {
       ...{ postgres, sidecar, keys, stop },
-      addEnvoy: (mode = 'raw', version) => add(startEnvoy(at(mode, version))),
-      addBareEnvoy: (mode = 'raw', version) => add(startBareEnvoy(at(mode, version))),
+      addEnvoy: (mode = 'raw', more = {}) => add(startEnvoy(at(mode, more))),
+      addBareEnvoy: (mode = 'raw', more = {}) => add(startBareEnvoy(at(mode, more))),
       addCheckClient() {
         const client = createCheckClient({ path: sidecar.socketPath });
         stops.push(() => client.close());

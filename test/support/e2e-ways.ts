@@ -1,6 +1,6 @@
 import type { CheckClient } from './check-client.ts';
 import { type AskedCheck, checkRequest, checkResponse, type HeaderMode } from './check-messages.ts';
-import type { Stack } from './e2e-stack.ts';
+import type { MoreSetup, Stack } from './e2e-stack.ts';
 import type { TestEnvoy } from './envoy.ts';
 import type { HttpResponse, RequestInit } from './http-clients.ts';
 import type { Sidecar } from './sidecar.ts';
@@ -9,14 +9,9 @@ import type { Sidecar } from './sidecar.ts';
  * How a request can reach a decision: as bytes to Check, which is all that latchkey can rely on; through an Envoy without
  * hardening; through the reference configuration. Each with headers one by one and as a map.
  */
-export const WAYS = [
-  'check raw',
-  'check map',
-  'bare raw',
-  'bare map',
-  'reference raw',
-  'reference map',
-] as const;
+export const ENVOY_WAYS = ['bare raw', 'bare map', 'reference raw', 'reference map'] as const;
+export const WAYS = ['check raw', 'check map', ...ENVOY_WAYS] as const;
+export type EnvoyWay = (typeof ENVOY_WAYS)[number];
 export type Way = (typeof WAYS)[number];
 
 /**
@@ -25,8 +20,10 @@ export type Way = (typeof WAYS)[number];
  */
 export type Verdict = string;
 
+export type Envoys = Readonly<Record<EnvoyWay, TestEnvoy>>;
+
 export interface Ways {
-  readonly envoys: Readonly<Record<Exclude<Way, `check ${string}`>, TestEnvoy>>;
+  readonly envoys: Envoys;
   /** One request, one way. */
   ask(way: Way, request: AskedCheck): Promise<Verdict>;
   /** One request, all ways. */
@@ -37,14 +34,18 @@ export interface Ways {
   check(bytes: Buffer): Promise<Verdict>;
 }
 
-/** `version`: of Envoy; absent: whichever is installed. */
-export async function openWays(stack: Stack, version?: string): Promise<Ways> {
-  const envoys = {
-    'bare raw': await stack.addBareEnvoy('raw', version),
-    'bare map': await stack.addBareEnvoy('map', version),
-    'reference raw': await stack.addEnvoy('raw', version),
-    'reference map': await stack.addEnvoy('map', version),
+/** One Envoy for each way that has one. */
+export async function openEnvoys(stack: Stack, more: MoreSetup = {}): Promise<Envoys> {
+  return {
+    'bare raw': await stack.addBareEnvoy('raw', more),
+    'bare map': await stack.addBareEnvoy('map', more),
+    'reference raw': await stack.addEnvoy('raw', more),
+    'reference map': await stack.addEnvoy('map', more),
   };
+}
+
+export async function openWays(stack: Stack): Promise<Ways> {
+  const envoys = await openEnvoys(stack);
   const client = stack.addCheckClient();
   const verdictOf = (response: HttpResponse) => httpVerdict(response, stack.sidecar);
   const ask = async (way: Way, request: AskedCheck): Promise<Verdict> => {

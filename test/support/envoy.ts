@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type Document, parseDocument } from 'yaml';
+import { type Document, isSeq, parseDocument } from 'yaml';
 import { type EchoUpstream, startEchoUpstream } from '../../src/app/echo-upstream.ts';
-import { findEnvoy } from '../../src/app/envoy-binary.ts';
+import { type EnvoySearch, findEnvoy } from '../../src/app/envoy-binary.ts';
 import { adaptEnvoyConfig, type CheckEndpoint } from '../../src/app/envoy-config.ts';
 import { adminPage, startEnvoyProcess } from '../../src/app/envoy-process.ts';
 import {
@@ -23,8 +23,10 @@ export interface EnvoySetup {
   readonly check: CheckEndpoint | readonly CheckEndpoint[];
   /** `false`: headers reach the check as a map that joins repeated ones. */
   readonly rawHeaders?: boolean;
-  /** A release to run, whatever is installed. */
+  /** A release to run, whatever is installed or asked for otherwise. */
   readonly version?: string;
+  /** What is under this path prefix names this rule to latchkey (`context_extensions`). */
+  readonly namedRules?: Readonly<Record<string, string>>;
   /** Where requests go that pass; absent: an echo upstream that is started and stopped along. */
   readonly upstreamPort?: number;
   readonly concurrency?: number;
@@ -96,15 +98,48 @@ export async function startEnvoy(setup: EnvoySetup): Promise<TestEnvoy> {
   };
 }
 
+/** Where each version is, once it has been looked up and asked for its version. */
+const pathsByVersion = new Map<string, Promise<string>>();
+
 /**
- * The path of an Envoy: of this version, or else whichever is installed (ENVOY_BIN, PATH, the cache).
- * @throws Error that says what to do.
+ * The path of an Envoy: of this version, else of the one that LATCHKEY_TEST_ENVOY_VERSION names, else whichever is installed
+ * (ENVOY_BIN, PATH, the cache).
+ * @throws Error of one line that says what to do.
  */
-export async function envoyPath(version?: string): Promise<string> {
-  const installed = { envoyBin: process.env['ENVOY_BIN'], searchPath: process.env['PATH'] };
-  const envoy = await findEnvoy(version === undefined ? installed : { version });
+export function envoyPath(version = process.env['LATCHKEY_TEST_ENVOY_VERSION']): Promise<string> {
+  if (version === undefined) {
+    return found({ envoyBin: process.env['ENVOY_BIN'], searchPath: process.env['PATH'] });
+  }
+  const path = pathsByVersion.get(version) ?? pathOfVersion(version);
+  pathsByVersion.set(version, path);
+  return path;
+}
+
+/** Of the cache alone: what is installed has a version of its own. */
+async function pathOfVersion(version: string): Promise<string> {
+  const path = await found({ version });
+  const actual = await versionOf(path);
+  if (actual === version) return path;
+  throw new Error(`${path} is Envoy ${actual}, not ${version}: delete its folder and run again.`);
+}
+
+async function found(search: EnvoySearch): Promise<string> {
+  const envoy = await findEnvoy(search);
   if (envoy.kind === 'missing') throw new Error(envoy.message);
   return envoy.path;
+}
+
+/** Of the Envoy that a test gets which names none. */
+export async function envoyVersion(): Promise<string> {
+  return versionOf(await envoyPath());
+}
+
+async function versionOf(path: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(path, ['--version']);
+  // `…/envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`
+  const version = / version: \w+\/([^/]+)\//.exec(stdout)?.[1];
+  if (version === undefined) throw new Error(`${path} does not tell its version.`);
+  return version;
 }
 
 /**
@@ -118,7 +153,7 @@ export async function validateConfig(path: string, version?: string): Promise<st
 }
 
 function adapt(text: string, setup: EnvoySetup, echoPort: number): string {
-  const { check, rawHeaders, upstreamPort = echoPort, configPatch } = setup;
+  const { check, rawHeaders, upstreamPort = echoPort, configPatch, namedRules = {} } = setup;
   const adapted = adaptEnvoyConfig(text, {
     listener: { address: '127.0.0.1', port: 0 },
     admin: { port: 0 },
@@ -126,10 +161,32 @@ function adapt(text: string, setup: EnvoySetup, echoPort: number): string {
     upstream: { port: upstreamPort },
     ...(rawHeaders === undefined ? {} : { rawHeaders }),
   });
-  if (configPatch === undefined) return adapted;
+  if (configPatch === undefined && Object.keys(namedRules).length === 0) return adapted;
   const document = parseDocument(adapted);
-  configPatch(document);
+  configPatch?.(document);
+  for (const [prefix, rule] of Object.entries(namedRules)) nameRule(document, prefix, rule);
   return document.toString();
+}
+
+/** Puts routes in front which are those there are, for this prefix alone and with the name of a rule. */
+function nameRule(document: Document, prefix: string, rule: string): void {
+  const place = [
+    ...['static_resources', 'listeners', 0, 'filter_chains', 0, 'filters', 0, 'typed_config'],
+    ...['route_config', 'virtual_hosts', 0, 'routes'],
+  ];
+  const routes = document.getIn(place);
+  if (!isSeq(routes)) throw new Error('The Envoy configuration has no routes.');
+  const named = routes.toJS(document).map((route: { readonly match: object }) => ({
+    ...route,
+    match: { ...route.match, prefix },
+    typed_per_filter_config: {
+      'envoy.filters.http.ext_authz': {
+        '@type': 'type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute',
+        check_settings: { context_extensions: { rule } },
+      },
+    },
+  }));
+  document.setIn(place, document.createNode([...named, ...routes.items]));
 }
 
 async function readStat(adminPort: number, name: string): Promise<number> {

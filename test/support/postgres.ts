@@ -95,7 +95,8 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
   const dataDir = await mkdtemp(join(tmpdir(), DATA_DIR_PREFIX));
   await run('cp', ['-a', `${template}/.`, dataDir]);
   // The copy took over the template's age, by which the next start would sweep this folder away.
-  await touch(dataDir);
+  const now = new Date();
+  await utimes(dataDir, now, now);
   for (const [name, source] of Object.entries(options.files ?? {})) {
     await installFile(source, join(dataDir, 'cluster', name));
   }
@@ -106,11 +107,6 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
     throw error;
   });
   return controls(server, { dataDir, launch });
-}
-
-async function touch(path: string): Promise<void> {
-  const now = new Date();
-  await utimes(path, now, now);
 }
 
 /** The server reads a private key only if it is its own. */

@@ -1,4 +1,4 @@
-import type { Random } from '../unit/limits/random.ts';
+import type { Random } from './random.ts';
 
 /** Names that the decoders under test are asked for; the empty one stands for a slot that a policy does not use. */
 export const WANTED = [

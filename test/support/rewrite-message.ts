@@ -1,5 +1,5 @@
-import type { Random } from '../unit/limits/random.ts';
 import { areAlternatives, CHECK_REQUEST, type MessageSchema } from './check-request-schema.ts';
+import type { Random } from './random.ts';
 import { parseTree, type WireNode, type WireTree, writeTree } from './wire-tree.ts';
 
 /**

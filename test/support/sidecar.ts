@@ -1,11 +1,11 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
-import { get } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Ending, type StartedProcess, startProcess } from './child-process.ts';
+import { freePort } from './free-port.ts';
+import { hasFields, type LogLine, parsedLines } from './log-lines.ts';
+import { adminPage, type ReadyAnswer, readyz, seriesValue } from './sidecar-admin.ts';
 import { until } from './until.ts';
 
 export const E2E_POLICY = fileURLToPath(new URL('../fixtures/e2e-policy.yaml', import.meta.url));
@@ -15,9 +15,16 @@ const COMPILE_CACHE = fileURLToPath(new URL('../../.cache/node-compile', import.
 
 const ENTRIES = { src: '../../src/main.ts', dist: '../../dist/main.js' } as const;
 
+/** What every test runs that does not name its entry: LATCHKEY_TEST_ENTRY, or the sources. */
+const DEFAULT_ENTRY = entryNamed(process.env['LATCHKEY_TEST_ENTRY'] ?? 'src');
+
+function entryNamed(name: string): keyof typeof ENTRIES {
+  if (name === 'src' || name === 'dist') return name;
+  throw new Error(`LATCHKEY_TEST_ENTRY is ${name}; it can be src or dist.`);
+}
+
 const READY_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 20_000;
-const ADMIN_TIMEOUT_MS = 5_000;
 
 export type Variables = Readonly<Record<`LATCHKEY_${string}`, string>>;
 
@@ -30,8 +37,10 @@ export interface SidecarSetup {
   /** The name in `replicas` and in every log line. */
   readonly name?: string;
   readonly variables?: Variables;
-  /** `dist`: what `npm run build` made. */
+  /** `dist`: what `npm run build` made; absent: what LATCHKEY_TEST_ENTRY says, or else the sources. */
   readonly entry?: keyof typeof ENTRIES;
+  /** What runs it instead of this Node alone, such as a Node with flags, or `taskset` and a Node. */
+  readonly command?: readonly [string, ...string[]];
   /** `false`: returns at once, for sidecars that cannot be ready yet. */
   readonly waitUntilReady?: boolean;
 }
@@ -63,13 +72,6 @@ export interface Sidecar {
   stop(signal?: NodeJS.Signals): Promise<Ending>;
 }
 
-export type LogLine = Readonly<Record<string, unknown>>;
-
-export interface ReadyAnswer {
-  readonly status: number;
-  readonly state: 'ready' | 'degraded' | 'not_ready' | 'silent';
-}
-
 /** Drains at once, since nobody waits; says everything, since tests read it; and refuses no flood unless told to. */
 const VARIABLES: Variables = {
   LATCHKEY_DRAIN_WAIT: '0ms',
@@ -87,7 +89,8 @@ export async function startSidecar(setup: SidecarSetup): Promise<Sidecar> {
   const socketPath = setup.socketPath ?? join(folder, 'check.sock');
   const adminPort = await freePort();
   const started = startLatchkey(['serve'], {
-    entry: setup.entry ?? 'src',
+    entry: setup.entry ?? DEFAULT_ENTRY,
+    ...(setup.command && { command: setup.command }),
     variables: {
       ...VARIABLES,
       LATCHKEY_DATABASE_URL: databaseUrl,
@@ -116,7 +119,7 @@ export async function latchkey(
   variables: Variables,
   stdin?: string,
 ): Promise<CommandOutput> {
-  const started = startLatchkey(args, { entry: 'src', variables, ...(stdin && { stdin }) });
+  const started = startLatchkey(args, { entry: DEFAULT_ENTRY, variables, ...(stdin && { stdin }) });
   const { code } = await started.exited;
   const whole = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
   return { code, stdout: whole(started.stdout()), stderr: whole(started.stderr()) };
@@ -124,11 +127,13 @@ export async function latchkey(
 
 interface Start {
   readonly entry: keyof typeof ENTRIES;
+  readonly command?: readonly [string, ...string[]];
   readonly variables: Variables;
   readonly stdin?: string;
 }
 
-function startLatchkey(args: readonly string[], { entry, variables, stdin }: Start) {
+function startLatchkey(args: readonly string[], { entry, command, variables, stdin }: Start) {
+  const [file, ...before] = command ?? [process.execPath];
   const main = fileURLToPath(new URL(ENTRIES[entry], import.meta.url));
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -136,16 +141,7 @@ function startLatchkey(args: readonly string[], { entry, variables, stdin }: Sta
     NODE_COMPILE_CACHE: COMPILE_CACHE,
     ...variables,
   };
-  return startProcess(process.execPath, [main, ...args], { env, ...(stdin && { stdin }) });
-}
-
-/** Taken and given back: nobody else asks for this port in the second until the sidecar does. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // It listens on TCP.
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return startProcess(file, [...before, main, ...args], { env, ...(stdin && { stdin }) });
 }
 
 interface Place {
@@ -210,50 +206,4 @@ async function whenReady(sidecar: Sidecar): Promise<void> {
     await sidecar.stop('SIGKILL');
     throw error;
   }
-}
-
-async function readyz(adminPort: number): Promise<ReadyAnswer> {
-  try {
-    const { status, body } = await adminPage(adminPort, '/readyz');
-    return { status, state: JSON.parse(body).state };
-  } catch {
-    return { status: 0, state: 'silent' };
-  }
-}
-
-function adminPage(port: number, path: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const request = get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
-    });
-    request.setTimeout(ADMIN_TIMEOUT_MS, () => request.destroy(new Error(`no answer to ${path}`)));
-    request.once('error', reject);
-  });
-}
-
-function seriesValue(metrics: string, series: string): number {
-  const line = metrics.split('\n').find((candidate) => candidate.startsWith(`${series} `));
-  return line === undefined ? 0 : Number(line.slice(series.length + 1));
-}
-
-/** Each line is parsed once: tests look again and again. */
-function parsedLines(lines: () => readonly string[]): () => readonly LogLine[] {
-  const parsed: LogLine[] = [];
-  return () => {
-    for (const line of lines().slice(parsed.length)) parsed.push(parseLine(line));
-    return parsed;
-  };
-}
-
-/** Whatever is no JSON is kept: a test that looks for secrets must see it. */
-function parseLine(line: string): LogLine {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return { unparsed: line };
-  }
-}
-
-function hasFields(line: LogLine, fields: LogLine): boolean {
-  return Object.entries(fields).every(([name, value]) => line[name] === value);
 }

@@ -1,5 +1,5 @@
-import type { Random } from '../unit/limits/random.ts';
 import type { MessageSchema } from './check-request-schema.ts';
+import type { Random } from './random.ts';
 
 /**
  * A protobuf message taken apart, so that a test can write the same message in other ways that proto3 allows, or in ways

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createCheckClient } from '../../support/check-client.ts';
 import { checkRequest } from '../../support/check-messages.ts';
 import { startProcess } from '../../support/child-process.ts';
@@ -164,6 +164,7 @@ it('says why the database cannot be used yet, and does not say it again and agai
 
 it('SIGHUP has the certificates read at once; those that cannot be used degrade it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-test-tls-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
   const fixture = (name: string) =>
     fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
   const files = { cert: join(folder, 'server.crt'), key: join(folder, 'server.key') };
@@ -191,7 +192,6 @@ it('SIGHUP has the certificates read at once; those that cannot be used degrade 
   await copyFile(fixture('server-next.crt'), files.cert);
   sidecar.signal('SIGHUP');
   await sidecar.reached('ready');
-  await rm(folder, { recursive: true });
 });
 
 describe('an embedded Postgres is not left behind', () => {
