@@ -19,7 +19,9 @@ export const ADDRESSES = 256;
 /** Each warm-up lookup comes from an address of its own, so that no budget of an address slows it down. */
 const WARMING_ADDRESSES = 1_000_000;
 const WARMING_CONCURRENCY = 32;
-const WARMING_PASSES_MAX = 3;
+const WARMING_PASSES_MAX = 2;
+/** A request that fails for another reason than its key was cold: a handful of a million changes no figure. */
+const WARMING_MISSES_SHARE_MAX = 0.000_01;
 
 /** What the parts of a run share. */
 export class BenchContext {
@@ -74,7 +76,7 @@ export class BenchContext {
     }
   }
 
-  /** A lookup may fail on a busy machine: who was refused is asked for again. */
+  /** A lookup may fail, or come too late in the pause of a collection: all are asked for until none was refused. */
   async #warm(subject: LatchkeySubject, keys: number): Promise<void> {
     const startedMs = performance.now();
     const warming = checks({
@@ -86,13 +88,15 @@ export class BenchContext {
     });
     let refused = Number.POSITIVE_INFINITY;
     for (let pass = 0; pass < WARMING_PASSES_MAX && refused > 0; pass += 1) {
-      const run = await this.generator.run({
+      const run = await this.generator.runAnyhow({
         ...{ target: subject.target, flows: [warming], pids: [] },
         ...{ warmupMs: 0, measured: 'keys-used' },
       });
-      refused = run.flows.reduce((sum, flow) => sum + flow.refused, 0);
+      refused = run.flows.reduce((sum, flow) => sum + flow.refused + flow.broken, 0);
     }
-    if (refused > 0) throw new Error(`${subject.name} refuses ${refused} of its own keys`);
+    if (refused > keys * WARMING_MISSES_SHARE_MAX) {
+      throw new Error(`${subject.name} refuses ${refused} of its own keys`);
+    }
     const seconds = (performance.now() - startedMs) / 1000;
     this.say(`  warmed ${subject.name} in ${seconds.toFixed(1)} s`);
   }
