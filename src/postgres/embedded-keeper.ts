@@ -89,8 +89,10 @@ async function startAgain(keeper: Keeper): Promise<string | undefined> {
       if (stopping.signal.aborted) await keeper.server.stop();
       return undefined;
     } catch (error) {
-      if (!(error instanceof EmbeddedPostgresError)) throw error;
-      problem = error.message;
+      if (!(error instanceof Error)) throw error;
+      // Any other error is what a client of ours met when the new server ended under it: that is for the next attempt.
+      problem =
+        error instanceof EmbeddedPostgresError ? error.message : 'It ended while it was starting.';
       options.log('warn', 'The embedded Postgres could not be started again yet.', { problem });
     }
   }

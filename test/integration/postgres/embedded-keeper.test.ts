@@ -57,6 +57,9 @@ async function queryAgain(text: string): Promise<unknown[]> {
   return rows;
 }
 
+const readyLines = () =>
+  lines.filter(({ message }) => message === 'The embedded Postgres is ready.');
+
 describe('an embedded server that is killed', () => {
   it('is started again at the same address, with its data, and says so', async () => {
     await start();
@@ -73,7 +76,7 @@ describe('an embedded server that is killed', () => {
   it('is given up when it ends again soon after', async () => {
     await start();
     await killServer();
-    await queryAgain('SELECT 1 AS n');
+    await until('it is ready again', () => readyLines().length === 2);
     await killServer();
     expect(await kept.lost).toMatch(/^The embedded Postgres ended again soon after .* SIGKILL/);
   });
